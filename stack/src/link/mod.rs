@@ -1,0 +1,116 @@
+//! Where Ethernet frames come from and go to.
+//!
+//! One trait, implemented by the plain TAP device and the in-memory cable, and by decorators that
+//! wrap any link, such as [`capture`]. Links are the only place of this crate that may touch an
+//! operating system.
+
+use core::fmt;
+
+use smoltcp::time::Instant;
+
+/// Why a frame could not be sent or received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LinkError {
+    /// The link takes no frame just now. Nothing was sent; the frame may be offered again.
+    Busy,
+    /// The device is gone or administratively down.
+    Down,
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Busy => "the link takes no frame just now",
+            Self::Down => "the link is down",
+        })
+    }
+}
+
+impl core::error::Error for LinkError {}
+
+/// A source and sink of Ethernet frames (without preamble and FCS).
+///
+/// The first frame that passes a link, in either direction, has number 1 and every further one
+/// the next; the evidence of a failure cites these numbers, and a capture shows the same ones.
+pub trait Link {
+    /// The largest IP packet that one frame carries, in bytes. At least 1280.
+    fn mtu(&self) -> usize;
+
+    /// Whether frames can pass at all.
+    fn is_up(&self) -> bool;
+
+    /// Takes the next frame that has arrived by `now` into `buffer` and gives its length;
+    /// `Ok(None)` when none waits. A frame larger than `buffer` is truncated to it.
+    ///
+    /// # Errors
+    /// [`LinkError::Down`] when the device is gone. Never [`LinkError::Busy`].
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError>;
+
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// [`LinkError::Busy`] when the device takes none just now; [`LinkError::Down`] when it is gone.
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError>;
+
+    /// When this link wants [`Link::receive`] to be called although nothing wakes the caller, for
+    /// links that hold frames back. `None` for never.
+    fn poll_at(&self) -> Option<Instant> {
+        None
+    }
+}
+
+impl<L: Link + ?Sized> Link for &mut L {
+    fn mtu(&self) -> usize {
+        (**self).mtu()
+    }
+    fn is_up(&self) -> bool {
+        (**self).is_up()
+    }
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        (**self).receive(now, buffer)
+    }
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        (**self).transmit(now, frame)
+    }
+    fn poll_at(&self) -> Option<Instant> {
+        (**self).poll_at()
+    }
+}
+
+#[cfg(feature = "alloc")]
+impl<L: Link + ?Sized> Link for alloc::boxed::Box<L> {
+    fn mtu(&self) -> usize {
+        (**self).mtu()
+    }
+    fn is_up(&self) -> bool {
+        (**self).is_up()
+    }
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        (**self).receive(now, buffer)
+    }
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        (**self).transmit(now, frame)
+    }
+    fn poll_at(&self) -> Option<Instant> {
+        (**self).poll_at()
+    }
+}
+
+/// No link at all: a stack with only its loopback.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoLink;
+
+impl Link for NoLink {
+    fn mtu(&self) -> usize {
+        65535
+    }
+    fn is_up(&self) -> bool {
+        false
+    }
+    fn receive(&mut self, _: Instant, _: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        Ok(None)
+    }
+    fn transmit(&mut self, _: Instant, _: &[u8]) -> Result<(), LinkError> {
+        Err(LinkError::Down)
+    }
+}

@@ -1,0 +1,446 @@
+//! Where the stack keeps its state: growable tables with a heap, fixed ones without.
+//!
+//! The rooms of this crate are written once, over the traits of this module. One type parameter,
+//! a [`Storage`], chooses between [`Growable`] (needs the `alloc` feature) and [`Fixed`], whose
+//! capacities are constants and whose buffers the caller supplies.
+
+use core::fmt;
+use core::ops::DerefMut;
+
+use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::{Socket, tcp};
+
+/// A sequence that is either growable or of fixed capacity.
+pub trait List<T>: DerefMut<Target = [T]> + Default {
+    /// Appends `value`, or gives it back when the list is full.
+    fn push(&mut self, value: T) -> Result<(), T>;
+    /// Takes the last element.
+    fn pop(&mut self) -> Option<T>;
+    /// Takes the element at `index` and puts the last one in its place.
+    ///
+    /// # Panics
+    /// When `index` is out of bounds.
+    fn swap_remove(&mut self, index: usize) -> T;
+    /// The most elements this list will ever hold; `None` when only memory bounds it.
+    fn limit(&self) -> Option<usize>;
+}
+
+/// A first-in, first-out queue that is either growable or of fixed capacity.
+pub trait Fifo<T>: Default {
+    /// Appends `value`, or gives it back when the queue is full.
+    fn push_back(&mut self, value: T) -> Result<(), T>;
+    /// Takes the oldest element.
+    fn pop_front(&mut self) -> Option<T>;
+    /// The oldest element.
+    fn front(&self) -> Option<&T>;
+    /// The oldest element, mutably.
+    fn front_mut(&mut self) -> Option<&mut T>;
+    /// How many elements wait.
+    fn len(&self) -> usize;
+    /// Whether nothing waits.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Keeps only the elements for which `keep` is true, in order.
+    fn retain(&mut self, keep: impl FnMut(&T) -> bool);
+}
+
+/// The owned bytes of one packet or datagram.
+pub trait Packet: AsRef<[u8]> + AsMut<[u8]> + Sized {
+    /// Copies `bytes`, or `None` when there is no room for them.
+    fn copy_from(bytes: &[u8]) -> Option<Self>;
+}
+
+/// One TCP socket in a set of its own.
+///
+/// smoltcp looks at every socket of the set it is given, for each packet and each timer. With one
+/// set a connection that cost is constant, whatever the number of connections.
+pub struct Cell<'a> {
+    set: SocketSet<'a>,
+    handle: SocketHandle,
+}
+
+impl<'a> Cell<'a> {
+    /// Puts `socket` alone into `set`, which must be empty and have room for one.
+    pub fn new(mut set: SocketSet<'a>, socket: tcp::Socket<'a>) -> Self {
+        let handle = set.add(socket);
+        Self { set, handle }
+    }
+
+    /// The set, for smoltcp's poll functions.
+    pub fn set(&mut self) -> &mut SocketSet<'a> {
+        &mut self.set
+    }
+
+    /// The socket.
+    pub fn socket(&self) -> &tcp::Socket<'a> {
+        self.set.get(self.handle)
+    }
+
+    /// The socket, mutably.
+    pub fn socket_mut(&mut self) -> &mut tcp::Socket<'a> {
+        self.set.get_mut(self.handle)
+    }
+
+    /// Takes the cell apart again.
+    pub fn into_parts(mut self) -> (SocketSet<'a>, tcp::Socket<'a>) {
+        match self.set.remove(self.handle) {
+            Socket::Tcp(socket) => (self.set, socket),
+        }
+    }
+}
+
+impl fmt::Debug for Cell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cell").field("state", &self.socket().state()).finish_non_exhaustive()
+    }
+}
+
+/// Bytes accepted from a send that do not fit into the socket's ring yet, in order.
+///
+/// Without a heap there is no such chain and a send is accepted in part.
+pub trait Chain: Default {
+    /// Whether sends beyond the ring can be kept at all.
+    const UNBOUNDED: bool;
+    /// How many bytes wait.
+    fn len(&self) -> usize;
+    /// Whether nothing waits.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Keeps a copy of `bytes` behind what waits already; false when that is impossible.
+    fn push(&mut self, bytes: &[u8]) -> bool;
+    /// Offers the oldest bytes to `take`, which says how many it took, until it takes less than
+    /// it was offered or nothing is left.
+    fn drain(&mut self, take: impl FnMut(&[u8]) -> usize);
+    /// Forgets everything.
+    fn clear(&mut self);
+}
+
+/// The one type parameter that chooses every table and every buffer.
+pub trait Storage<'a> {
+    /// Tables with an entry a socket.
+    type Sockets<T>: List<T>;
+    /// Slots of hash tables.
+    type Hash<T>: List<T>;
+    /// Short tables: addresses, routes, neighbors.
+    type Small<T>: List<T>;
+    /// Queues with at most an entry a socket.
+    type Queue<T>: Fifo<T>;
+    /// Queues of whole packets and datagrams.
+    type Packets<T>: Fifo<T>;
+    /// One packet.
+    type Packet: Packet;
+    /// What one send has beyond the ring.
+    type Chain: Chain;
+    /// Room for one frame while it is worked on.
+    type Scratch: AsMut<[u8]> + AsRef<[u8]>;
+
+    /// The most sockets of a kind, `None` when only memory bounds them.
+    fn socket_limit(&self) -> Option<usize>;
+    /// A buffer for one frame. Called three times, when the stack is made.
+    fn scratch(&mut self) -> Self::Scratch;
+    /// A socket with `receive` and `transmit` bytes of buffer, or the sizes of the pool where
+    /// those are fixed. `None` when the pool is empty.
+    fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>>;
+    /// Takes a socket back. Its connection is over.
+    fn recycle(&mut self, cell: Cell<'a>);
+    /// An empty set, for packets that no socket wants.
+    fn empty_set(&mut self) -> SocketSet<'a> {
+        SocketSet::new(&mut [][..])
+    }
+}
+
+#[cfg(feature = "alloc")]
+pub use growable::Growable;
+
+#[cfg(feature = "alloc")]
+mod growable {
+    use alloc::collections::VecDeque;
+    use alloc::vec::Vec;
+    use alloc::{boxed::Box, vec};
+
+    use bytes::{Buf, Bytes, BytesMut};
+
+    use super::*;
+
+    impl<T> List<T> for Vec<T> {
+        fn push(&mut self, value: T) -> Result<(), T> {
+            Vec::push(self, value);
+            Ok(())
+        }
+        fn pop(&mut self) -> Option<T> {
+            Vec::pop(self)
+        }
+        fn swap_remove(&mut self, index: usize) -> T {
+            Vec::swap_remove(self, index)
+        }
+        fn limit(&self) -> Option<usize> {
+            None
+        }
+    }
+
+    impl<T> Fifo<T> for VecDeque<T> {
+        fn push_back(&mut self, value: T) -> Result<(), T> {
+            VecDeque::push_back(self, value);
+            Ok(())
+        }
+        fn pop_front(&mut self) -> Option<T> {
+            VecDeque::pop_front(self)
+        }
+        fn front(&self) -> Option<&T> {
+            VecDeque::front(self)
+        }
+        fn front_mut(&mut self) -> Option<&mut T> {
+            VecDeque::front_mut(self)
+        }
+        fn len(&self) -> usize {
+            VecDeque::len(self)
+        }
+        fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+            VecDeque::retain(self, keep);
+        }
+    }
+
+    impl Packet for BytesMut {
+        fn copy_from(bytes: &[u8]) -> Option<Self> {
+            Some(Self::from(bytes))
+        }
+    }
+
+    /// A chain of reference-counted buffers.
+    #[derive(Debug, Default)]
+    pub struct ByteChain {
+        parts: VecDeque<Bytes>,
+        len: usize,
+    }
+
+    impl Chain for ByteChain {
+        const UNBOUNDED: bool = true;
+
+        fn len(&self) -> usize {
+            self.len
+        }
+
+        fn push(&mut self, bytes: &[u8]) -> bool {
+            if !bytes.is_empty() {
+                self.parts.push_back(Bytes::copy_from_slice(bytes));
+                self.len += bytes.len();
+            }
+            true
+        }
+
+        fn drain(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
+            while let Some(part) = self.parts.front_mut() {
+                let offered = part.len();
+                let taken = take(part).min(offered);
+                part.advance(taken);
+                self.len -= taken;
+                if taken < offered {
+                    return;
+                }
+                self.parts.pop_front();
+            }
+        }
+
+        fn clear(&mut self) {
+            self.parts.clear();
+            self.len = 0;
+        }
+    }
+
+    /// Tables and buffers on the heap.
+    #[derive(Debug, Clone)]
+    pub struct Growable {
+        /// The most sockets of a kind; the default is 1,048,576.
+        pub sockets: usize,
+    }
+
+    impl Default for Growable {
+        fn default() -> Self {
+            Self { sockets: 1 << 20 }
+        }
+    }
+
+    impl<'a> Storage<'a> for Growable {
+        type Sockets<T> = Vec<T>;
+        type Hash<T> = Vec<T>;
+        type Small<T> = Vec<T>;
+        type Queue<T> = VecDeque<T>;
+        type Packets<T> = VecDeque<T>;
+        type Packet = BytesMut;
+        type Chain = ByteChain;
+        type Scratch = Box<[u8]>;
+
+        fn socket_limit(&self) -> Option<usize> {
+            Some(self.sockets)
+        }
+
+        fn scratch(&mut self) -> Self::Scratch {
+            // The largest IP packet behind an Ethernet header.
+            vec![0; 65535 + 14].into_boxed_slice()
+        }
+
+        fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
+            let socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(vec![0; receive]),
+                tcp::SocketBuffer::new(vec![0; transmit]),
+            );
+            Some(Cell::new(SocketSet::new(Vec::with_capacity(1)), socket))
+        }
+
+        fn recycle(&mut self, cell: Cell<'a>) {
+            drop(cell);
+        }
+
+        fn empty_set(&mut self) -> SocketSet<'a> {
+            SocketSet::new(Vec::new())
+        }
+    }
+}
+
+impl<T, const N: usize> List<T> for heapless::Vec<T, N> {
+    fn push(&mut self, value: T) -> Result<(), T> {
+        heapless::Vec::push(self, value)
+    }
+    fn pop(&mut self) -> Option<T> {
+        heapless::Vec::pop(self)
+    }
+    fn swap_remove(&mut self, index: usize) -> T {
+        heapless::Vec::swap_remove(self, index)
+    }
+    fn limit(&self) -> Option<usize> {
+        Some(N)
+    }
+}
+
+impl<T, const N: usize> Fifo<T> for heapless::Deque<T, N> {
+    fn push_back(&mut self, value: T) -> Result<(), T> {
+        heapless::Deque::push_back(self, value)
+    }
+    fn pop_front(&mut self) -> Option<T> {
+        heapless::Deque::pop_front(self)
+    }
+    fn front(&self) -> Option<&T> {
+        heapless::Deque::front(self)
+    }
+    fn front_mut(&mut self) -> Option<&mut T> {
+        heapless::Deque::front_mut(self)
+    }
+    fn len(&self) -> usize {
+        self.iter().count()
+    }
+    fn is_empty(&self) -> bool {
+        heapless::Deque::is_empty(self)
+    }
+    fn retain(&mut self, mut keep: impl FnMut(&T) -> bool) {
+        for _ in 0..Fifo::len(self) {
+            let Some(value) = self.pop_front() else { return };
+            if keep(&value) {
+                // Room is certain: an element was taken out just above.
+                let _ = heapless::Deque::push_back(self, value);
+            }
+        }
+    }
+}
+
+impl<const N: usize> Packet for heapless::Vec<u8, N> {
+    fn copy_from(bytes: &[u8]) -> Option<Self> {
+        Self::from_slice(bytes).ok()
+    }
+}
+
+/// No chain: what does not fit into the ring is not accepted.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct NoChain;
+
+impl Chain for NoChain {
+    const UNBOUNDED: bool = false;
+    fn len(&self) -> usize {
+        0
+    }
+    fn push(&mut self, bytes: &[u8]) -> bool {
+        bytes.is_empty()
+    }
+    fn drain(&mut self, _: impl FnMut(&[u8]) -> usize) {}
+    fn clear(&mut self) {}
+}
+
+/// Memory for `N` TCP sockets with `B` bytes of buffer each way, supplied by the caller.
+///
+/// Put it into a `static` cell or a local that outlives the stack.
+#[derive(Debug)]
+pub struct Memory<'a, const N: usize, const B: usize> {
+    sets: [SocketStorage<'a>; N],
+    receive: [[u8; B]; N],
+    transmit: [[u8; B]; N],
+}
+
+impl<const N: usize, const B: usize> Memory<'_, N, B> {
+    /// Zeroed memory.
+    pub const fn new() -> Self {
+        Self { sets: [SocketStorage::EMPTY; N], receive: [[0; B]; N], transmit: [[0; B]; N] }
+    }
+}
+
+impl<const N: usize, const B: usize> Default for Memory<'_, N, B> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Tables of fixed capacity and buffers of the caller; no heap.
+///
+/// `N` sockets of a kind, hash tables of `H` slots (a power of two, at least `4 * N`), frames of
+/// at most `F` bytes (the link's MTU and 14 bytes of Ethernet header).
+#[derive(Debug)]
+pub struct Fixed<'a, const N: usize, const H: usize, const F: usize> {
+    pool: heapless::Vec<Cell<'a>, N>,
+}
+
+impl<'a, const N: usize, const H: usize, const F: usize> Fixed<'a, N, H, F> {
+    /// Splits `memory` into a pool of sockets.
+    pub fn new<const B: usize>(memory: &'a mut Memory<'a, N, B>) -> Self {
+        let mut pool = heapless::Vec::new();
+        let buffers = memory.receive.iter_mut().zip(memory.transmit.iter_mut());
+        for (set, (receive, transmit)) in memory.sets.chunks_mut(1).zip(buffers) {
+            let socket = tcp::Socket::new(
+                tcp::SocketBuffer::new(&mut receive[..]),
+                tcp::SocketBuffer::new(&mut transmit[..]),
+            );
+            // One element of each of the N-element arrays an iteration, so the pool has room.
+            let _ = pool.push(Cell::new(SocketSet::new(set), socket));
+        }
+        Self { pool }
+    }
+}
+
+impl<'a, const N: usize, const H: usize, const F: usize> Storage<'a> for Fixed<'a, N, H, F> {
+    type Sockets<T> = heapless::Vec<T, N>;
+    type Hash<T> = heapless::Vec<T, H>;
+    type Small<T> = heapless::Vec<T, 16>;
+    type Queue<T> = heapless::Deque<T, N>;
+    type Packets<T> = heapless::Deque<T, 4>;
+    type Packet = heapless::Vec<u8, F>;
+    type Chain = NoChain;
+    type Scratch = [u8; F];
+
+    fn socket_limit(&self) -> Option<usize> {
+        Some(N)
+    }
+
+    fn scratch(&mut self) -> Self::Scratch {
+        [0; F]
+    }
+
+    fn socket(&mut self, _receive: usize, _transmit: usize) -> Option<Cell<'a>> {
+        self.pool.pop()
+    }
+
+    fn recycle(&mut self, cell: Cell<'a>) {
+        let (set, mut socket) = cell.into_parts();
+        socket.abort();
+        // The pool handed this cell out, so it has room for it.
+        let _ = self.pool.push(Cell::new(set, socket));
+    }
+}

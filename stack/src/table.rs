@@ -1,0 +1,195 @@
+//! A keyed open-addressing hash table over [`List`] slots.
+//!
+//! The hash is SipHash-1-3 with a secret key, so that nobody on the wire can choose keys that
+//! collide. Entries are never iterated in slot order: that order depends on the key, and what the
+//! stack sends must depend on nothing but its input and its seed.
+
+use core::hash::{Hash, Hasher};
+use core::marker::PhantomData;
+
+use siphasher::sip::SipHasher13;
+
+use crate::storage::List;
+
+/// One slot of a table.
+#[derive(Debug, Clone, Copy)]
+pub struct Slot<K, V> {
+    hash: u32,
+    entry: Option<(K, V)>,
+}
+
+/// A multimap from `K` to `V`: a key may stand in it more than once, and [`Table::get`] gives the
+/// value that was inserted first among equal keys of an undisturbed probe chain.
+#[derive(Debug)]
+pub struct Table<K, V, L> {
+    slots: L,
+    len: usize,
+    key: [u64; 2],
+    _entry: PhantomData<(K, V)>,
+}
+
+const SMALLEST: usize = 16;
+
+impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, L> {
+    /// An empty table whose hash is keyed with `key`.
+    pub fn new(key: [u64; 2]) -> Self {
+        let mut table = Self { slots: L::default(), len: 0, key, _entry: PhantomData };
+        let size = table.slots.limit().map_or(SMALLEST, previous_power_of_two);
+        table.resize(size);
+        table
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether the table is empty.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// The first value under `key`.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.find(key, |_| true).map(|(_, value)| value)
+    }
+
+    /// The first value under `key` for which `wanted` is true.
+    pub fn find(&self, key: &K, mut wanted: impl FnMut(V) -> bool) -> Option<(usize, V)> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let hash = self.hash(key);
+        let mut at = hash as usize & self.mask();
+        for _ in 0..self.slots.len() {
+            let slot = &self.slots[at];
+            let (stored, value) = slot.entry.as_ref()?;
+            if slot.hash == hash && stored == key && wanted(*value) {
+                return Some((at, *value));
+            }
+            at = (at + 1) & self.mask();
+        }
+        None
+    }
+
+    /// Adds an entry; false when the table is of fixed size and full.
+    pub fn insert(&mut self, key: K, value: V) -> bool {
+        if (self.len + 1) * 4 > self.slots.len() * 3 {
+            if self.slots.limit().is_some() {
+                return false;
+            }
+            self.resize(self.slots.len() * 2);
+        }
+        let hash = self.hash(&key);
+        self.place(Slot { hash, entry: Some((key, value)) });
+        self.len += 1;
+        true
+    }
+
+    /// Removes the entry (`key`, `value`); false when there is none.
+    pub fn remove(&mut self, key: &K, value: V) -> bool {
+        let Some((mut hole, _)) = self.find(key, |found| found == value) else {
+            return false;
+        };
+        // Backward-shift deletion: no tombstones, so probe chains never grow with churn.
+        let mut at = hole;
+        loop {
+            at = (at + 1) & self.mask();
+            let slot = self.slots[at];
+            if slot.entry.is_none() {
+                break;
+            }
+            let home = slot.hash as usize & self.mask();
+            let distance = at.wrapping_sub(home) & self.mask();
+            let gap = at.wrapping_sub(hole) & self.mask();
+            if distance >= gap {
+                self.slots[hole] = slot;
+                hole = at;
+            }
+        }
+        self.slots[hole].entry = None;
+        self.len -= 1;
+        true
+    }
+
+    fn mask(&self) -> usize {
+        self.slots.len() - 1
+    }
+
+    fn hash(&self, key: &K) -> u32 {
+        let mut hasher = SipHasher13::new_with_keys(self.key[0], self.key[1]);
+        key.hash(&mut hasher);
+        hasher.finish() as u32
+    }
+
+    fn place(&mut self, slot: Slot<K, V>) {
+        let mut at = slot.hash as usize & self.mask();
+        while self.slots[at].entry.is_some() {
+            at = (at + 1) & self.mask();
+        }
+        self.slots[at] = slot;
+    }
+
+    fn resize(&mut self, size: usize) {
+        let mut larger = L::default();
+        for _ in 0..size {
+            if larger.push(Slot { hash: 0, entry: None }).is_err() {
+                break;
+            }
+        }
+        let old = core::mem::replace(&mut self.slots, larger);
+        for slot in old.iter() {
+            if slot.entry.is_some() {
+                self.place(*slot);
+            }
+        }
+    }
+}
+
+fn previous_power_of_two(limit: usize) -> usize {
+    if limit.is_power_of_two() { limit } else { limit.next_power_of_two() / 2 }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    type Growing = Table<u32, u16, Vec<Slot<u32, u16>>>;
+
+    #[test]
+    fn entries_are_found_until_removed() {
+        let mut table = Growing::new([1, 2]);
+        for key in 0..10_000u32 {
+            assert!(table.insert(key, key as u16));
+        }
+        for key in (0..10_000u32).step_by(3) {
+            assert!(table.remove(&key, key as u16));
+        }
+        for key in 0..10_000u32 {
+            let expected = if key % 3 == 0 { None } else { Some(key as u16) };
+            assert_eq!(table.get(&key), expected, "{key}");
+        }
+        assert_eq!(table.len(), 6_666);
+    }
+
+    #[test]
+    fn equal_keys_are_told_apart_by_value() {
+        let mut table = Growing::new([1, 2]);
+        table.insert(7, 1);
+        table.insert(7, 2);
+        assert!(table.remove(&7, 1));
+        assert!(!table.remove(&7, 1));
+        assert_eq!(table.get(&7), Some(2));
+    }
+
+    #[test]
+    fn a_fixed_table_refuses_what_does_not_fit() {
+        let mut table: Table<u32, u16, heapless::Vec<Slot<u32, u16>, 16>> = Table::new([1, 2]);
+        let inserted = (0..100).filter(|&key| table.insert(key, 0)).count();
+        assert_eq!(inserted, 12);
+        assert!(table.remove(&0, 0));
+        assert!(table.insert(50, 0));
+    }
+}
