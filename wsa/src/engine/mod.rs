@@ -1,0 +1,79 @@
+//! Who advances the stack.
+//!
+//! Every blocking call of this crate is one loop: test the condition under [`Engine::with`], and
+//! where it does not hold yet, [`Engine::wait`]. What differs between a virtual clock, a
+//! microcontroller and a program of many threads is only how these two are done.
+//!
+//! What an engine owes its process, in order:
+//!
+//! 1. In [`Engine::with`], after the closure: poll the stack until it is idle or the turn's bound
+//!    is reached, so that whatever must go out has gone out, and call [`Core::absorb`], which
+//!    takes the stack's events.
+//! 2. After unlocking: wake the callers for whom [`Core::changed`] became true.
+//! 3. In [`Engine::wait`]: return when [`Core::changed`] is true for `seen` and `interest`, when
+//!    `until` has passed, or at any earlier time.
+
+use core::marker::PhantomData;
+
+use tapsock_stack::link::Link;
+use tapsock_stack::storage::Storage;
+use tapsock_stack::time::Instant;
+
+use crate::process::Core;
+
+/// What [`Engine::with`] gives access to, for as long as its closure runs.
+///
+/// The stack itself (`stack: &'e mut Stack<'a, L, S>`) joins these fields with its type.
+#[derive(Debug)]
+pub struct Access<'e, 'a, L: Link, S: Storage<'a>> {
+    /// The Winsock state.
+    pub core: &'e mut Core<'a, S>,
+    /// The stack's kind of link.
+    pub link: PhantomData<L>,
+    /// The current time.
+    pub now: Instant,
+}
+
+/// How a wait ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// The condition is to be tested again.
+    Again,
+    /// Nothing will ever happen again, as when a simulated network has no deadline left. The
+    /// blocked call ends with WSAEINTR rather than hang.
+    Stuck,
+}
+
+/// Exclusive access to a stack and to the Winsock state over it, and a way to wait.
+pub trait Engine<'a> {
+    /// The stack's link.
+    type Link: Link;
+    /// The stack's and the process's storage.
+    type Storage: Storage<'a>;
+
+    /// Runs `f` with exclusive access at the current time.
+    ///
+    /// When this returns, whatever `f` made due has been transmitted and whoever waits for what
+    /// changed has been woken. `f` never calls back into the engine.
+    fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'a, Self::Link, Self::Storage>) -> R) -> R;
+
+    /// Waits until the state may have changed for the caller.
+    ///
+    /// Returns as soon as [`Core::changed`] is true for `seen` (the [`Core::epoch`] at which the
+    /// caller found its condition false) and `interest` (numbers of sockets, as in the events'
+    /// `owner`), or `until` has passed, or, in a stepped engine, one step was made. An early
+    /// return is harmless; a late one is not.
+    fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited;
+
+    /// The calling thread's identity, the same for each call from one thread. The last error and
+    /// "inside a blocking call" belong to a process and a thread together.
+    fn thread(&self) -> u64 {
+        0
+    }
+
+    /// Whether the stack is gone for the caller for good, as in the child of a fork. Every call
+    /// is WSAENETDOWN then, and [`Engine::with`] is not called.
+    fn is_down(&self) -> bool {
+        false
+    }
+}
