@@ -9,6 +9,8 @@ extern crate std;
 pub mod config;
 pub mod event;
 pub mod link;
+#[cfg(feature = "std")]
+pub mod sim;
 pub mod slab;
 pub mod storage;
 pub mod table;

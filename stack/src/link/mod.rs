@@ -4,9 +4,23 @@
 //! wrap any link, such as [`capture`]. Links are the only place of this crate that may touch an
 //! operating system.
 
+#[cfg(feature = "std")]
+pub mod capture;
+#[cfg(feature = "std")]
+pub mod pcapng;
+
 use core::fmt;
 
 use smoltcp::time::Instant;
+
+/// Which way a frame passes a link, seen from the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Direction {
+    /// Towards the stack.
+    Inbound,
+    /// Away from the stack.
+    Outbound,
+}
 
 /// Why a frame could not be sent or received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

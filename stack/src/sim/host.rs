@@ -1,0 +1,177 @@
+//! A whole stack on the simulated network.
+
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::fmt;
+use core::ops::{Deref, DerefMut};
+use std::io::Write;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
+
+use smoltcp::time::Instant;
+use smoltcp::wire::IpCidr;
+
+use super::cable::{Conditions, Verdict};
+use super::port::{Port, later};
+use super::world::{Node, PortId, World};
+use crate::config::Config;
+use crate::link::Direction;
+use crate::stack::{Progress, Stack};
+use crate::storage::Growable;
+
+/// How often a host is polled in a step before others have their turn.
+const ROUND_LIMIT: usize = 16;
+
+/// A host on the simulated network: a stack and its cable. A handle: clones are the same host.
+#[derive(Clone)]
+pub struct Host {
+    world: World,
+    port: PortId,
+    node: Arc<HostNode>,
+}
+
+impl World {
+    /// Puts a host with these addresses on the switch.
+    pub fn host(&self, config: Config, addresses: &[IpCidr], cable: Conditions) -> Host {
+        let now = self.now();
+        let (port, node) = self.attach(cable, |port| {
+            let mut stack = Stack::new(config, port, Growable::default(), now);
+            for &address in addresses {
+                // Growable tables refuse nothing.
+                let _ = stack.add_address(address);
+            }
+            Arc::new(HostNode { stack: Mutex::new(stack), holder: Mutex::new(None) })
+        });
+        Host { world: self.clone(), port, node }
+    }
+}
+
+impl Host {
+    /// Calls `work` with exclusive access to the stack and the time of the virtual clock.
+    ///
+    /// Within it the world may be asked for the time and given actors, but neither stepped nor
+    /// this host be entered again.
+    ///
+    /// # Panics
+    /// When called within itself on the same host, which would wait for itself for ever.
+    pub fn with<R>(
+        &self,
+        work: impl FnOnce(&mut Stack<'static, Port, Growable>, Instant) -> R,
+    ) -> R {
+        let mut stack = self.node.enter();
+        let now = self.world.now();
+        let result = work(&mut stack, now);
+        let deadline = stack.poll_at();
+        stack.link().sleep(deadline);
+        result
+    }
+
+    /// The world that it is in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// Where its cable meets the switch.
+    pub fn port(&self) -> PortId {
+        self.port
+    }
+
+    /// Records every frame from now on: see [`Port::record`]. A
+    /// [`SharedBuffer`](crate::link::capture::SharedBuffer) can be read while recording goes on.
+    pub fn capture(&self, writer: impl Write + Send + 'static) {
+        self.with(|stack, _| stack.link_mut().record(Box::new(writer)));
+    }
+
+    /// Plugs the cable in or out: see [`World::set_link_up`].
+    pub fn set_link_up(&self, up: bool) {
+        self.world.set_link_up(self.port, up);
+    }
+
+    /// Changes the conditions of the cable: see [`World::set_conditions`].
+    pub fn set_conditions(&self, conditions: Conditions) {
+        self.world.set_conditions(self.port, conditions);
+    }
+
+    /// Shows every frame to `filter`: see [`World::set_filter`].
+    pub fn set_filter(
+        &self,
+        filter: impl FnMut(&[u8], Direction) -> Verdict + Send + 'static,
+    ) {
+        self.world.set_filter(self.port, filter);
+    }
+
+    /// Takes the filter away again.
+    pub fn clear_filter(&self) {
+        self.world.clear_filter(self.port);
+    }
+
+    /// Lets `frame` arrive: see [`World::inject`].
+    pub fn inject(&self, frame: &[u8]) {
+        self.world.inject(self.port, frame);
+    }
+}
+
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// The stack of a host and who works on it.
+struct HostNode {
+    stack: Mutex<Stack<'static, Port, Growable>>,
+    holder: Mutex<Option<ThreadId>>,
+}
+
+impl HostNode {
+    fn enter(&self) -> Entered<'_> {
+        let this = thread::current().id();
+        let holder = *self.holder.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            holder != Some(this),
+            "a simulated host was stepped or entered from within `Host::with` of the same host"
+        );
+        let stack = self.stack.lock().unwrap_or_else(PoisonError::into_inner);
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = Some(this);
+        Entered { stack, holder: &self.holder }
+    }
+}
+
+/// The stack, locked, and the thread noted as its holder.
+struct Entered<'a> {
+    stack: MutexGuard<'a, Stack<'static, Port, Growable>>,
+    holder: &'a Mutex<Option<ThreadId>>,
+}
+
+impl Deref for Entered<'_> {
+    type Target = Stack<'static, Port, Growable>;
+    fn deref(&self) -> &Self::Target {
+        &self.stack
+    }
+}
+
+impl DerefMut for Entered<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.stack
+    }
+}
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Node for HostNode {
+    fn run(&self, now: Instant) {
+        let mut stack = self.enter();
+        for _ in 0..ROUND_LIMIT {
+            if stack.poll(now) == Progress::Idle {
+                let deadline = stack.poll_at().map(|deadline| later(deadline, now));
+                stack.link().sleep(deadline);
+                return;
+            }
+        }
+        stack.link().sleep(Some(now));
+    }
+}

@@ -1,0 +1,148 @@
+//! The party's end of a cable.
+
+use alloc::boxed::Box;
+use alloc::vec;
+use core::fmt;
+use std::io::{self, Write};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
+
+use smoltcp::time::{Duration, Instant};
+
+use super::world::{Device, Node, WeakCore};
+use crate::link::capture::Recorder;
+use crate::link::{Direction, Link, LinkError};
+
+/// The most frames that a device takes in a step.
+const TURN_LIMIT: usize = 64;
+
+/// The end of a cable: the [`Link`] of a simulated host.
+pub struct Port {
+    core: WeakCore,
+    index: usize,
+    /// How many frames have passed.
+    frames: u64,
+    recorder: Option<Recorder<Box<dyn Write + Send>>>,
+}
+
+impl Port {
+    pub(super) fn new(core: WeakCore, index: usize) -> Self {
+        Self { core, index, frames: 0, recorder: None }
+    }
+
+    /// Records every frame from now on into `writer` as pcapng, in place of an earlier recording.
+    ///
+    /// Virtual time zero is shown as the beginning of 1970. The number of a frame on this link is
+    /// its number in the file when recording began before the first frame; it is always the
+    /// packet identifier (`epb_packetid`).
+    pub fn record(&mut self, writer: Box<dyn Write + Send>) {
+        let recorder = Recorder::new(writer, "sim", SystemTime::UNIX_EPOCH);
+        self.recorder = Some(recorder.counting_from(self.frames));
+    }
+
+    /// How many frames have passed, in both directions.
+    pub fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// Why the recording ended early, if it did.
+    pub fn record_error(&self) -> Option<&io::Error> {
+        self.recorder.as_ref()?.error()
+    }
+
+    /// Makes everything recorded so far reach its destination. Also done on drop.
+    ///
+    /// # Errors
+    /// The error that ended the recording, or that of the writer now.
+    pub fn flush_record(&mut self) -> io::Result<()> {
+        self.recorder.as_mut().map_or(Ok(()), Recorder::flush)
+    }
+
+    /// The party needs nothing before `deadline`, except what waits for it already. Called with
+    /// the party's own lock held, so that of two deadlines the newer stays.
+    pub(super) fn sleep(&self, deadline: Option<Instant>) {
+        if let Some(core) = self.core.upgrade() {
+            core.sleep(self.index, deadline);
+        }
+    }
+
+    fn passed(&mut self, now: Instant, direction: Direction, frame: &[u8]) {
+        self.frames += 1;
+        if let Some(recorder) = &mut self.recorder {
+            recorder.frame(now, direction, frame);
+        }
+    }
+}
+
+impl Link for Port {
+    fn mtu(&self) -> usize {
+        self.core.upgrade().map_or(1500, |core| core.mtu(self.index))
+    }
+
+    fn is_up(&self) -> bool {
+        self.core.upgrade().is_some_and(|core| core.is_up(self.index))
+    }
+
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        let core = self.core.upgrade().ok_or(LinkError::Down)?;
+        let Some(frame) = core.receive(self.index)? else { return Ok(None) };
+        let length = frame.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&frame[..length]);
+        self.passed(now, Direction::Inbound, &buffer[..length]);
+        Ok(Some(length))
+    }
+
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        let core = self.core.upgrade().ok_or(LinkError::Down)?;
+        core.transmit(self.index, frame)?;
+        self.passed(now, Direction::Outbound, frame);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("index", &self.index)
+            .field("frames", &self.frames)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`Device`] on its port.
+pub(super) struct DeviceNode {
+    parts: Mutex<(Box<dyn Device + Send>, Port)>,
+}
+
+impl DeviceNode {
+    pub(super) fn new(device: Box<dyn Device + Send>, port: Port) -> Self {
+        Self { parts: Mutex::new((device, port)) }
+    }
+}
+
+impl Node for DeviceNode {
+    fn run(&self, now: Instant) {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let (device, port) = &mut *parts;
+        let mut buffer = vec![0; port.mtu() + 14 + 4];
+        for _ in 0..TURN_LIMIT {
+            let Ok(Some(length)) = port.receive(now, &mut buffer) else { break };
+            // A device does not hear of an unplugged cable.
+            device.receive(now, &buffer[..length], &mut |frame| {
+                let _ = port.transmit(now, frame);
+            });
+        }
+        if device.poll_at().is_some_and(|deadline| deadline <= now) {
+            device.poll(now, &mut |frame| {
+                let _ = port.transmit(now, frame);
+            });
+        }
+        port.sleep(device.poll_at().map(|deadline| later(deadline, now)));
+    }
+}
+
+/// The deadline of a party that has just been attended to. One that has passed already would
+/// stop the clock for ever.
+pub(super) fn later(deadline: Instant, now: Instant) -> Instant {
+    deadline.max(now + Duration::from_micros(1))
+}
