@@ -9,6 +9,7 @@ extern crate std;
 pub mod config;
 pub mod event;
 pub mod link;
+pub mod net;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod slab;

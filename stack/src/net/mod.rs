@@ -1,0 +1,368 @@
+//! From frames to packets and back: everything below the sockets.
+//!
+//! [`Net`] owns the addresses, the routes and the neighbors of one link. A frame goes in by
+//! [`Net::receive`]: ARP and neighbor discovery end there, anything else has to pass the checks
+//! of [`sanity`] before a socket sees it. For a packet that goes out, [`Net::hop`] says where it
+//! leaves and [`Net::resolve`] which Ethernet address it is sent to. [`Net::poll`] gives the
+//! requests that are due, [`Net::outcome`] what became of them.
+//!
+//! Nothing here knows a socket, reads a clock, or touches a device.
+
+pub mod checksum;
+mod discovery;
+pub mod ethernet;
+mod extension;
+pub mod icmp;
+pub mod neighbor;
+pub mod routes;
+pub mod sanity;
+
+use core::fmt;
+use core::ops::Range;
+
+use smoltcp::time::Instant;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+
+use crate::config::Route;
+use crate::storage::Storage;
+
+pub use neighbor::{Outcome, Resolution, Resolve};
+pub use routes::Hop;
+pub use sanity::{Checksums, Delivery, Origin, Parsed, Reason, Upper};
+
+use discovery::{Arp, Body, Message, Operation};
+use neighbor::{Claim, Neighbors};
+use routes::Routes;
+
+/// A table of fixed capacity is full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Exhausted;
+
+impl fmt::Display for Exhausted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table of fixed capacity is full")
+    }
+}
+
+impl core::error::Error for Exhausted {}
+
+/// The two transports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Transport {
+    /// Transmission Control Protocol.
+    Tcp,
+    /// User Datagram Protocol.
+    Udp,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Received {
+    /// It carries a sane IP packet for this host.
+    Packet {
+        /// Where in the frame it stands; Ethernet padding is cut off.
+        range: Range<usize>,
+        /// What its headers say.
+        parsed: Parsed,
+    },
+    /// It was ARP or neighbor discovery and is dealt with.
+    Consumed {
+        /// Bytes of a complete frame in the reply buffer, which must be sent.
+        reply: Option<usize>,
+    },
+    /// It was dropped.
+    Dropped(Reason),
+}
+
+/// The largest frame that [`Net::receive`] and [`Net::poll`] write, in bytes: Ethernet, IPv6, and
+/// a neighbor solicitation or advertisement with one option.
+pub const REPLY_LEN: usize = ethernet::HEADER_LEN + 40 + 32;
+
+/// Addresses, routes and neighbors of one link, and of the loopback beside it.
+pub struct Net<'a, S: Storage<'a>> {
+    hardware: EthernetAddress,
+    routes: Routes<'a, S>,
+    neighbors: Neighbors<'a, S>,
+    conflicts: u64,
+}
+
+impl<'a, S: Storage<'a>> fmt::Debug for Net<'a, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Net")
+            .field("hardware", &self.hardware)
+            .field("routes", &self.routes)
+            .field("neighbors", &self.neighbors.len())
+            .field("conflicts", &self.conflicts)
+            .finish()
+    }
+}
+
+impl<'a, S: Storage<'a>> Net<'a, S> {
+    /// A link with this Ethernet address and, of the IP addresses, only the link-local one that
+    /// belongs to it. `key` keys the hash of the neighbor table.
+    pub fn new(hardware: EthernetAddress, key: [u64; 2]) -> Self {
+        let mut routes = Routes::default();
+        // No storage is so small that the first address does not fit; were it, the link would
+        // only lack this address.
+        let _ = routes.add_address(routes::link_local(hardware));
+        Self { hardware, routes, neighbors: Neighbors::new(key), conflicts: 0 }
+    }
+
+    /// The Ethernet address of the link.
+    pub fn hardware_address(&self) -> EthernetAddress {
+        self.hardware
+    }
+
+    /// Adds an own address and the route to its prefix. An own address that is added again takes
+    /// the new prefix. What can be nobody's address, or is own anyway (127/8, ::1), is ignored.
+    ///
+    /// # Errors
+    /// When a table is full; then nothing changed.
+    pub fn add_address(&mut self, cidr: IpCidr) -> Result<(), Exhausted> {
+        self.routes.add_address(cidr)
+    }
+
+    /// Gives an own address up, with the route that it implied. Says whether it was an own one.
+    pub fn remove_address(&mut self, address: IpAddress) -> bool {
+        self.routes.remove_address(address)
+    }
+
+    /// The own addresses that were added, in that order; the link-local one is the first.
+    pub fn addresses(&self) -> &[IpCidr] {
+        self.routes.addresses()
+    }
+
+    /// Adds a route, or replaces the one that was added for the same destination.
+    ///
+    /// # Errors
+    /// When the table is full.
+    pub fn add_route(&mut self, route: Route) -> Result<(), Exhausted> {
+        self.routes.add_route(route)
+    }
+
+    /// Removes a route that was added. Says whether there was one.
+    pub fn remove_route(&mut self, destination: IpCidr) -> bool {
+        self.routes.remove_route(destination)
+    }
+
+    /// All routes, those that own addresses imply among them, in the order in which they are
+    /// tried.
+    pub fn routes(&self) -> impl Iterator<Item = Route> {
+        self.routes.routes()
+    }
+
+    /// Whether packets to `address` are for this host; true for 127/8 and ::1.
+    pub fn is_own_address(&self, address: IpAddress) -> bool {
+        self.routes.is_own(address)
+    }
+
+    /// Whether `address` is 255.255.255.255 or the broadcast address of an own prefix.
+    pub fn is_broadcast(&self, address: IpAddress) -> bool {
+        self.routes.is_broadcast(address)
+    }
+
+    /// Where a packet to `destination` leaves.
+    pub fn hop(&self, destination: IpAddress) -> Hop {
+        self.routes.hop(destination)
+    }
+
+    /// The own address that a packet to `destination` should come from; `None` when there is no
+    /// route or no address of this family.
+    pub fn source_for(&self, destination: IpAddress) -> Option<IpAddress> {
+        self.routes.source_for(destination)
+    }
+
+    /// How many frames claimed that another host has an own address (RFC 5227 section 2.4,
+    /// RFC 4862 section 5.4.4).
+    pub fn conflicts(&self) -> u64 {
+        self.conflicts
+    }
+
+    /// The Ethernet address of `next`, a host on the link. Unless it is known, asking it begins
+    /// or goes on: call [`Net::poll`], and wait for its [`Outcome`].
+    pub fn resolve(&mut self, now: Instant, next: IpAddress) -> Resolve {
+        self.neighbors.resolve(now, next)
+    }
+
+    /// Writes the next request to a neighbor that is due as a complete frame, and gives its
+    /// length; call again until `None`, and then fetch what happened with [`Net::outcome`].
+    /// `frame` must have [`REPLY_LEN`] bytes, or nothing is written.
+    #[must_use]
+    pub fn poll(&mut self, now: Instant, frame: &mut [u8]) -> Option<usize> {
+        let frame = frame.first_chunk_mut::<REPLY_LEN>()?;
+        let request = self.neighbors.poll(now)?;
+        let source = self.routes.source_on_link(request.neighbor);
+        Some(discovery::request(frame, self.hardware, source, request))
+    }
+
+    /// When [`Net::poll`] has something to do. Early is harmless, late is not.
+    pub fn poll_at(&self) -> Option<Instant> {
+        self.neighbors.poll_at()
+    }
+
+    /// The next neighbor that was found or has failed, in the order in which that happened. One
+    /// whose outcome is not fetched keeps its place in the table.
+    pub fn outcome(&mut self) -> Option<Outcome> {
+        self.neighbors.outcome()
+    }
+
+    /// Checks a whole IP packet that did not come by [`Net::receive`], such as one from this host
+    /// to itself.
+    ///
+    /// # Errors
+    /// Why it must be dropped.
+    pub fn check(
+        &self,
+        packet: &[u8],
+        origin: Origin,
+        checksums: Checksums,
+    ) -> Result<Parsed, Reason> {
+        sanity::check(packet, &sanity::Context { origin, checksums, addresses: &self.routes })
+    }
+
+    /// Writes the port unreachable error about `offending`, a whole IP packet, as a whole IP
+    /// packet into `buffer`, and gives its length. `None` when there must be none: see
+    /// [`icmp::port_unreachable`]; also for a packet to the broadcast address of a prefix.
+    #[must_use]
+    pub fn port_unreachable(
+        &self,
+        buffer: &mut [u8],
+        offending: &Parsed,
+        packet: &[u8],
+    ) -> Option<usize> {
+        if offending.delivery != Delivery::Own {
+            return None;
+        }
+        icmp::port_unreachable(buffer, packet)
+    }
+
+    /// Takes a complete Ethernet frame in. An answer, where it needs one at once, is written to
+    /// `reply`, which must have [`REPLY_LEN`] bytes, or there is none.
+    pub fn receive(&mut self, now: Instant, frame: &[u8], reply: &mut [u8]) -> Received {
+        match self.take(now, frame, reply) {
+            Ok(received) => received,
+            Err(reason) => Received::Dropped(reason),
+        }
+    }
+
+    fn take(&mut self, now: Instant, frame: &[u8], reply: &mut [u8]) -> Result<Received, Reason> {
+        let header = ethernet::parse(frame).ok_or(Reason::Truncated)?;
+        if !header.source.is_unicast() {
+            return Err(Reason::EthernetSource);
+        }
+        if header.destination.is_unicast() && header.destination != self.hardware {
+            return Err(Reason::EthernetDestination);
+        }
+        let payload = &frame[ethernet::HEADER_LEN..];
+        let version = match header.ethertype {
+            ethernet::ARP => {
+                let arp = Arp::parse(payload).ok_or(Reason::Arp)?;
+                let reply = self.take_arp(now, header, arp, reply);
+                return Ok(Received::Consumed { reply });
+            }
+            ethernet::IPV4 => 4,
+            ethernet::IPV6 => 6,
+            _ => return Err(Reason::EtherType),
+        };
+        if payload.first().ok_or(Reason::Truncated)? >> 4 != version {
+            return Err(Reason::Version);
+        }
+        if discovery::is_discovery(payload) {
+            let message = Message::parse(payload)?;
+            let reply = self.take_message(now, header, message, reply)?;
+            return Ok(Received::Consumed { reply });
+        }
+        let parsed = self.check(payload, Origin::Link, Checksums::Verify)?;
+        if let (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) = (parsed.source, parsed.upper)
+            && discovery::is_discovery_type(kind)
+        {
+            // Behind extension headers. Nobody sends it so, and nobody behind this may see it.
+            return Err(Reason::Neighbor);
+        }
+        if parsed.delivery == Delivery::Own && !header.destination.is_unicast() {
+            return Err(Reason::GroupFrame);
+        }
+        let start = ethernet::HEADER_LEN;
+        Ok(Received::Packet { range: start..start + parsed.total_len, parsed })
+    }
+
+    fn take_arp(
+        &mut self,
+        now: Instant,
+        header: ethernet::Header,
+        arp: Arp,
+        reply: &mut [u8],
+    ) -> Option<usize> {
+        let for_us = self.routes.is_added(arp.target.into());
+        if !self.is_conflict(arp.sender.into(), arp.sender_hardware) {
+            self.neighbors.learn(
+                now,
+                Claim {
+                    neighbor: arp.sender.into(),
+                    hardware: Some(arp.sender_hardware),
+                    solicited: arp.operation == Operation::Reply
+                        && for_us
+                        && header.destination == self.hardware,
+                    replaces: true,
+                },
+            );
+        }
+        if arp.operation == Operation::Request && for_us && arp.sender_hardware != self.hardware {
+            Some(arp.answer(reply.first_chunk_mut()?, self.hardware))
+        } else {
+            None
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        now: Instant,
+        header: ethernet::Header,
+        message: Message,
+        reply: &mut [u8],
+    ) -> Result<Option<usize>, Reason> {
+        if !message.destination.is_multicast() && !self.routes.is_own(message.destination.into()) {
+            return Err(Reason::NotForUs);
+        }
+        let (neighbor, solicited, replaces) = match message.body {
+            Body::Solicitation => (message.source, false, true),
+            Body::Advertisement { solicited, replaces } => (message.target, solicited, replaces),
+        };
+        let sender = message.hardware.unwrap_or(header.source);
+        if !self.is_conflict(neighbor.into(), sender) {
+            let hardware = message.hardware;
+            let neighbor = neighbor.into();
+            self.neighbors.learn(now, Claim { neighbor, hardware, solicited, replaces });
+        }
+        let asked = message.body == Body::Solicitation
+            && self.routes.is_added(message.target.into())
+            && header.source != self.hardware;
+        Ok(if asked {
+            let frame = reply.first_chunk_mut();
+            frame.map(|frame| message.answer(frame, self.hardware, header.source))
+        } else {
+            None
+        })
+    }
+
+    /// Counts it when the host with this Ethernet address uses an address of this one.
+    fn is_conflict(&mut self, address: IpAddress, hardware: EthernetAddress) -> bool {
+        let own = self.routes.is_own(address);
+        if own && hardware != self.hardware {
+            self.conflicts += 1;
+        }
+        own
+    }
+}
+
+impl<'a, S: Storage<'a>> sanity::Addresses for Routes<'a, S> {
+    fn is_own(&self, address: IpAddress) -> bool {
+        Routes::is_own(self, address)
+    }
+    fn is_broadcast(&self, address: IpAddress) -> bool {
+        Routes::is_broadcast(self, address)
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests;

@@ -1,0 +1,579 @@
+//! The checks that every packet passes before a socket sees it.
+//!
+//! What passes has lengths that agree with each other, a chain of headers that ends, right
+//! checksums, addresses that can be where they are, and a TCP, UDP or ICMP header that is whole.
+//! No parser behind it has to expect anything else. What does not pass is dropped in silence, for
+//! a [`Reason`].
+
+use core::fmt;
+use core::ops::Range;
+
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv6Address};
+
+use super::extension::{self, IPV6_HEADER_LEN, Stop};
+use super::{checksum, routes};
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])+ $name:ident = $text:literal,)+) => {
+        /// Why a frame was dropped.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Reason {
+            $($(#[$doc])+ $name,)+
+        }
+
+        impl Reason {
+            /// Every reason, in the order of [`Reason::index`].
+            pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
+
+            /// A few words, for a table of counters.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)+
+                }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The frame or packet ends before its header does.
+    Truncated = "truncated",
+    /// The Ethernet source is a group address.
+    EthernetSource = "Ethernet source is a group",
+    /// The Ethernet destination is another host.
+    EthernetDestination = "Ethernet destination is another host",
+    /// A frame to a group carries a packet to one host (RFC 1122 section 3.3.6).
+    GroupFrame = "packet for one host in a frame for many",
+    /// Neither IPv4, IPv6 nor ARP.
+    EtherType = "unknown EtherType",
+    /// Malformed ARP.
+    Arp = "malformed ARP",
+    /// Neighbor discovery that RFC 4861 section 7.1 calls invalid.
+    Neighbor = "invalid neighbor discovery",
+    /// A router solicitation, router advertisement or redirect: not used.
+    Router = "router discovery or redirect",
+    /// Neither version 4 nor 6, or not the one that the EtherType says.
+    Version = "wrong IP version",
+    /// An IPv4 header length below 20 bytes or beyond the packet.
+    HeaderLength = "wrong IPv4 header length",
+    /// A total or payload length beyond the packet, or below the header's.
+    TotalLength = "wrong IP length",
+    /// The IPv4 header checksum is wrong.
+    HeaderChecksum = "wrong IPv4 header checksum",
+    /// IPv4 options that contradict their lengths.
+    IpOptions = "malformed IPv4 options",
+    /// A source-routed packet.
+    SourceRoute = "source route",
+    /// A source address that no host has on this link.
+    MartianSource = "impossible source address",
+    /// The source address is this host's own.
+    OwnSource = "own address as the source",
+    /// A destination address that no packet may have on this link.
+    MartianDestination = "impossible destination address",
+    /// For somebody else.
+    NotForUs = "destination is another host",
+    /// A fragment.
+    Fragment = "fragment",
+    /// IPv6 extension headers that contradict their lengths or stand where they must not.
+    ExtensionHeader = "malformed IPv6 extension header",
+    /// More IPv6 extension headers than are walked.
+    TooManyHeaders = "too many IPv6 extension headers",
+    /// An IPv6 option that is unknown here and says that the packet must then be dropped.
+    UnknownOption = "unknown IPv6 option",
+    /// Nothing behind the headers (RFC 8200 section 4.7).
+    NoPayload = "no upper layer",
+    /// A protocol that is unknown here, to a broadcast or multicast address.
+    UnknownProtocol = "unknown protocol to a group",
+    /// A TCP header that is too short, or a data offset out of bounds.
+    TcpLength = "wrong TCP length",
+    /// TCP options that contradict their lengths.
+    TcpOptions = "malformed TCP options",
+    /// No flags, or SYN with FIN or RST.
+    TcpFlags = "impossible TCP flags",
+    /// TCP to a broadcast or multicast address.
+    TcpToGroup = "TCP to a group",
+    /// A UDP length below 8 bytes or beyond the packet.
+    UdpLength = "wrong UDP length",
+    /// Port zero, where no port can be zero.
+    PortZero = "port zero",
+    /// An ICMP message shorter than its header.
+    IcmpLength = "wrong ICMP length",
+    /// An echo request to a broadcast or multicast address.
+    EchoToGroup = "echo request to a group",
+    /// A wrong TCP, UDP or ICMP checksum; for IPv6 also a UDP checksum of zero.
+    Checksum = "wrong checksum",
+}
+
+impl Reason {
+    /// The place in [`Reason::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Where a packet comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// From the link: nothing there has a loopback address or one of ours.
+    Link,
+    /// From this host itself.
+    Loopback,
+}
+
+/// Whether checksums must be right.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksums {
+    /// They must.
+    Verify,
+    /// Somebody else has looked already, or there are none: loopback, offload.
+    Skip,
+}
+
+/// What the checks must know about this host's addresses.
+pub trait Addresses {
+    /// Whether packets to `address` are for this host, 127/8 and ::1 included.
+    fn is_own(&self, address: IpAddress) -> bool;
+    /// Whether `address` is 255.255.255.255 or the broadcast address of an own prefix.
+    fn is_broadcast(&self, address: IpAddress) -> bool;
+}
+
+/// Under which circumstances a packet is checked.
+#[derive(Clone, Copy)]
+pub struct Context<'c> {
+    /// Where it comes from.
+    pub origin: Origin,
+    /// Whether its checksums must be right.
+    pub checksums: Checksums,
+    /// Whom it may be for.
+    pub addresses: &'c dyn Addresses,
+}
+
+impl fmt::Debug for Context<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { origin, checksums, addresses: _ } = self;
+        f.debug_struct("Context")
+            .field("origin", origin)
+            .field("checksums", checksums)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Whom a packet is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// This host alone.
+    Own,
+    /// Every host.
+    Broadcast,
+    /// The members of a group. Whether this host is one is not checked.
+    Multicast,
+}
+
+/// What the headers of a sane packet say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parsed {
+    /// Who sent it.
+    pub source: IpAddress,
+    /// Whom it was sent to.
+    pub destination: IpAddress,
+    /// What kind of address the destination is.
+    pub delivery: Delivery,
+    /// The upper layer's protocol, behind any extension headers.
+    pub protocol: IpProtocol,
+    /// Where the upper layer begins: bytes of IP header, options and extension headers.
+    pub header_len: usize,
+    /// Bytes of the whole packet; what stands behind them is padding.
+    pub total_len: usize,
+    /// Time to live, or hop limit.
+    pub hop_limit: u8,
+    /// The upper layer's header.
+    pub upper: Upper,
+}
+
+/// The upper layer's header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Upper {
+    /// TCP.
+    Tcp(TcpHeader),
+    /// UDP.
+    Udp {
+        /// The sender's port; zero when it wants no answer (RFC 768).
+        source_port: u16,
+        /// The receiver's port, never zero.
+        destination_port: u16,
+        /// Bytes of payload.
+        payload_len: usize,
+    },
+    /// ICMP in IPv4, ICMPv6 in IPv6.
+    Icmp {
+        /// Type field.
+        kind: u8,
+        /// Code field.
+        code: u8,
+    },
+    /// Anything else, unchecked.
+    Other,
+}
+
+/// A TCP header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TcpHeader {
+    /// The sender's port, never zero.
+    pub source_port: u16,
+    /// The receiver's port, never zero.
+    pub destination_port: u16,
+    /// Sequence number.
+    pub sequence: u32,
+    /// Acknowledgment number; meaningful with the ACK flag.
+    pub acknowledgment: u32,
+    /// The flags: FIN 1, SYN 2, RST 4, PSH 8, ACK 16, URG 32, ECE 64, CWR 128.
+    pub flags: u8,
+    /// The window field, unscaled.
+    pub window: u16,
+    /// Bytes of header and options.
+    pub header_len: usize,
+}
+
+impl Parsed {
+    /// The ports of sender and receiver, for TCP and UDP.
+    pub fn ports(&self) -> Option<(u16, u16)> {
+        match self.upper {
+            Upper::Tcp(TcpHeader { source_port, destination_port, .. })
+            | Upper::Udp { source_port, destination_port, .. } => {
+                Some((source_port, destination_port))
+            }
+            Upper::Icmp { .. } | Upper::Other => None,
+        }
+    }
+
+    /// Sender and receiver, for TCP and UDP.
+    pub fn endpoints(&self) -> Option<(IpEndpoint, IpEndpoint)> {
+        let (source, destination) = self.ports()?;
+        Some((IpEndpoint::new(self.source, source), IpEndpoint::new(self.destination, destination)))
+    }
+
+    /// Where the upper layer's payload stands in the packet.
+    pub fn payload(&self) -> Range<usize> {
+        match self.upper {
+            Upper::Tcp(header) => self.header_len + header.header_len..self.total_len,
+            Upper::Udp { payload_len, .. } => {
+                self.header_len + 8..self.header_len + 8 + payload_len
+            }
+            Upper::Icmp { .. } | Upper::Other => self.header_len..self.total_len,
+        }
+    }
+}
+
+/// Checks `packet`, which begins with an IP header and may be followed by padding.
+///
+/// # Errors
+/// Why it must be dropped.
+pub fn check(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
+    match packet.first().ok_or(Reason::Truncated)? >> 4 {
+        4 => check_ipv4(packet, context),
+        6 => check_ipv6(packet, context),
+        _ => Err(Reason::Version),
+    }
+}
+
+/// What the IP layer says, for the upper layer's checks.
+#[derive(Clone, Copy)]
+struct Network {
+    source: IpAddress,
+    destination: IpAddress,
+    protocol: u8,
+    header_len: usize,
+    hop_limit: u8,
+}
+
+const ICMP: u8 = 1;
+const TCP: u8 = 6;
+const UDP: u8 = 17;
+const ICMPV6: u8 = 58;
+const NO_NEXT_HEADER: u8 = 59;
+
+fn check_ipv4(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
+    let header = packet.first_chunk::<20>().ok_or(Reason::Truncated)?;
+    let header_len = usize::from(header[0] & 0x0f) * 4;
+    if header_len < 20 || header_len > packet.len() {
+        return Err(Reason::HeaderLength);
+    }
+    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if total_len < header_len || total_len > packet.len() {
+        return Err(Reason::TotalLength);
+    }
+    let packet = &packet[..total_len];
+    if context.checksums == Checksums::Verify && !checksum::verify_header(packet) {
+        return Err(Reason::HeaderChecksum);
+    }
+    check_ipv4_options(&packet[20..header_len])?;
+    let [.., s0, s1, s2, s3, d0, d1, d2, d3] = *header;
+    let network = Network {
+        source: Ipv4Address::new(s0, s1, s2, s3).into(),
+        destination: Ipv4Address::new(d0, d1, d2, d3).into(),
+        protocol: header[9],
+        header_len,
+        hop_limit: header[8],
+    };
+    let delivery = check_addresses(&network, context)?;
+    // More fragments follow, or this is not the first one.
+    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
+        return Err(Reason::Fragment);
+    }
+    check_upper(packet, network, delivery, context)
+}
+
+/// RFC 791 section 3.1: one byte, or a kind, a length that counts both, and data.
+fn check_ipv4_options(mut options: &[u8]) -> Result<(), Reason> {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+    const LOOSE_SOURCE_ROUTE: u8 = 131;
+    const STRICT_SOURCE_ROUTE: u8 = 137;
+    loop {
+        options = match *options {
+            [] | [END, ..] => return Ok(()),
+            [NO_OPERATION, ref rest @ ..] => rest,
+            // Whoever fills in a route decides where the answer goes: not here (RFC 7126
+            // sections 4.3 and 4.4).
+            [LOOSE_SOURCE_ROUTE | STRICT_SOURCE_ROUTE, ..] => return Err(Reason::SourceRoute),
+            [_, length, ..] if length >= 2 => {
+                options.get(length.into()..).ok_or(Reason::IpOptions)?
+            }
+            _ => return Err(Reason::IpOptions),
+        };
+    }
+}
+
+fn check_ipv6(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
+    let header = packet.first_chunk::<IPV6_HEADER_LEN>().ok_or(Reason::Truncated)?;
+    let total_len = IPV6_HEADER_LEN + usize::from(u16::from_be_bytes([header[4], header[5]]));
+    if total_len > packet.len() {
+        return Err(Reason::TotalLength);
+    }
+    let packet = &packet[..total_len];
+    let address = |at: usize| {
+        let mut octets = [0; 16];
+        octets.copy_from_slice(&header[at..at + 16]);
+        IpAddress::Ipv6(Ipv6Address::from_octets(octets))
+    };
+    let mut network = Network {
+        source: address(8),
+        destination: address(24),
+        protocol: header[6],
+        header_len: IPV6_HEADER_LEN,
+        hop_limit: header[7],
+    };
+    let delivery = check_addresses(&network, context)?;
+    let upper = extension::walk(packet, check_extension);
+    (network.protocol, network.header_len) = upper.map_err(|stop| match stop {
+        Stop::Truncated => Reason::ExtensionHeader,
+        Stop::TooMany => Reason::TooManyHeaders,
+        Stop::Refused(reason) => reason,
+    })?;
+    check_upper(packet, network, delivery, context)
+}
+
+fn check_extension(kind: u8, offset: usize, header: &[u8]) -> Result<(), Reason> {
+    match kind {
+        // RFC 8200 section 4.1: only directly behind the IPv6 header.
+        extension::HOP_BY_HOP if offset != IPV6_HEADER_LEN => Err(Reason::ExtensionHeader),
+        extension::HOP_BY_HOP | extension::DESTINATION => check_ipv6_options(&header[2..]),
+        // RFC 8200 section 4.4: with no segments left a route is only skipped.
+        extension::ROUTING if header[3] != 0 => Err(Reason::SourceRoute),
+        extension::FRAGMENT => Err(Reason::Fragment),
+        _ => Ok(()),
+    }
+}
+
+/// RFC 8200 section 4.2: one byte of padding, or a kind, a length of the data, and the data.
+fn check_ipv6_options(mut options: &[u8]) -> Result<(), Reason> {
+    const PAD_ONE: u8 = 0;
+    loop {
+        options = match *options {
+            [] => return Ok(()),
+            [PAD_ONE, ref rest @ ..] => rest,
+            // The two highest bits say what to do with an option that is not known. The known
+            // ones, padding and router alert, have both clear.
+            [kind, ..] if kind & 0xc0 != 0 => return Err(Reason::UnknownOption),
+            [_, length, ref rest @ ..] => {
+                rest.get(length.into()..).ok_or(Reason::ExtensionHeader)?
+            }
+            _ => return Err(Reason::ExtensionHeader),
+        };
+    }
+}
+
+fn check_addresses(network: &Network, context: &Context<'_>) -> Result<Delivery, Reason> {
+    let Network { source, destination, .. } = *network;
+    let from_link = context.origin == Origin::Link;
+    // RFC 1122 section 3.2.1.3, RFC 4291 section 2.7.
+    if source.is_multicast()
+        || routes::is_reserved(source)
+        || from_link && routes::is_loopback(source)
+        || context.addresses.is_broadcast(source)
+    {
+        return Err(Reason::MartianSource);
+    }
+    if from_link && context.addresses.is_own(source) {
+        return Err(Reason::OwnSource);
+    }
+    if context.addresses.is_broadcast(destination) {
+        return Ok(Delivery::Broadcast);
+    }
+    if destination.is_multicast() {
+        return match destination {
+            // RFC 4291 section 2.7.1: scope 0 is reserved, scope 1 never leaves an interface.
+            IpAddress::Ipv6(group) if group.octets()[1] & 0x0f == 0 => {
+                Err(Reason::MartianDestination)
+            }
+            IpAddress::Ipv6(group) if from_link && group.octets()[1] & 0x0f == 1 => {
+                Err(Reason::MartianDestination)
+            }
+            _ => Ok(Delivery::Multicast),
+        };
+    }
+    if routes::is_reserved(destination) || from_link && routes::is_loopback(destination) {
+        return Err(Reason::MartianDestination);
+    }
+    if context.addresses.is_own(destination) { Ok(Delivery::Own) } else { Err(Reason::NotForUs) }
+}
+
+fn check_upper(
+    packet: &[u8],
+    network: Network,
+    delivery: Delivery,
+    context: &Context<'_>,
+) -> Result<Parsed, Reason> {
+    let Network { source, destination, protocol, header_len, hop_limit } = network;
+    let ipv4 = matches!(source, IpAddress::Ipv4(_));
+    let data = &packet[header_len..];
+    let upper = match protocol {
+        TCP => {
+            if delivery != Delivery::Own {
+                return Err(Reason::TcpToGroup);
+            }
+            Upper::Tcp(check_tcp(data)?)
+        }
+        UDP => check_udp(data)?,
+        ICMP if ipv4 => check_icmp(data, delivery, 8)?,
+        ICMPV6 if !ipv4 => check_icmp(data, delivery, 128)?,
+        NO_NEXT_HEADER => return Err(Reason::NoPayload),
+        _ if delivery != Delivery::Own => return Err(Reason::UnknownProtocol),
+        _ => Upper::Other,
+    };
+    if context.checksums == Checksums::Verify && !checksum::verify_upper(packet) {
+        return Err(Reason::Checksum);
+    }
+    Ok(Parsed {
+        source,
+        destination,
+        delivery,
+        protocol: IpProtocol::from(protocol),
+        header_len,
+        total_len: packet.len(),
+        hop_limit,
+        upper,
+    })
+}
+
+fn check_tcp(segment: &[u8]) -> Result<TcpHeader, Reason> {
+    const FIN: u8 = 1;
+    const SYN: u8 = 2;
+    const RST: u8 = 4;
+    const ACK: u8 = 16;
+    let header = segment.first_chunk::<20>().ok_or(Reason::TcpLength)?;
+    let header_len = usize::from(header[12] >> 4) * 4;
+    if header_len < 20 || header_len > segment.len() {
+        return Err(Reason::TcpLength);
+    }
+    check_tcp_options(&segment[20..header_len])?;
+    let flags = header[13];
+    // RFC 9293 section 3.10.7 has no case for any of these.
+    if flags & (FIN | SYN | RST | ACK) == 0 || flags & SYN != 0 && flags & (FIN | RST) != 0 {
+        return Err(Reason::TcpFlags);
+    }
+    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let long = |at: usize| u32::from(word(at)) << 16 | u32::from(word(at + 2));
+    let (source_port, destination_port) = (word(0), word(2));
+    if source_port == 0 || destination_port == 0 {
+        return Err(Reason::PortZero);
+    }
+    Ok(TcpHeader {
+        source_port,
+        destination_port,
+        sequence: long(4),
+        acknowledgment: long(8),
+        flags,
+        window: word(14),
+        header_len,
+    })
+}
+
+/// RFC 9293 section 3.2: one byte, or a kind, a length that counts both, and data.
+fn check_tcp_options(mut options: &[u8]) -> Result<(), Reason> {
+    const END: u8 = 0;
+    const NO_OPERATION: u8 = 1;
+    loop {
+        options = match *options {
+            [] | [END, ..] => return Ok(()),
+            [NO_OPERATION, ref rest @ ..] => rest,
+            [_, length, ..] if length >= 2 => {
+                options.get(length.into()..).ok_or(Reason::TcpOptions)?
+            }
+            _ => return Err(Reason::TcpOptions),
+        };
+    }
+}
+
+fn check_udp(datagram: &[u8]) -> Result<Upper, Reason> {
+    let header = datagram.first_chunk::<8>().ok_or(Reason::UdpLength)?;
+    let word = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
+    let length = usize::from(word(4));
+    if length < 8 || length > datagram.len() {
+        return Err(Reason::UdpLength);
+    }
+    let (source_port, destination_port) = (word(0), word(2));
+    if destination_port == 0 {
+        return Err(Reason::PortZero);
+    }
+    Ok(Upper::Udp { source_port, destination_port, payload_len: length - 8 })
+}
+
+fn check_icmp(message: &[u8], delivery: Delivery, echo_request: u8) -> Result<Upper, Reason> {
+    // Every message that is used here has eight bytes before its data.
+    let &[kind, code, ..] = message.first_chunk::<8>().ok_or(Reason::IcmpLength)?;
+    // Answers to a group's echo request come from every member (RFC 1122 section 3.2.2.6).
+    if kind == echo_request && delivery != Delivery::Own {
+        return Err(Reason::EchoToGroup);
+    }
+    Ok(Upper::Icmp { kind, code })
+}
+
+/// Takes the extension headers out of a sane IPv6 packet, in place, and gives the number of bytes
+/// by which it now begins later; 0 for a packet without them. smoltcp knows none but hop-by-hop
+/// options, and answers the others with an error.
+pub fn strip_extensions(packet: &mut [u8], parsed: &Parsed) -> usize {
+    let extra = match parsed.source {
+        IpAddress::Ipv4(_) => 0,
+        IpAddress::Ipv6(_) => parsed.header_len.saturating_sub(IPV6_HEADER_LEN),
+    };
+    let moved = IPV6_HEADER_LEN + extra;
+    if extra == 0 || parsed.total_len < moved || packet.len() < parsed.total_len {
+        return 0;
+    }
+    packet.copy_within(..IPV6_HEADER_LEN, extra);
+    // No longer than the length it replaces.
+    let payload_len = (parsed.total_len - moved) as u16;
+    packet[extra + 4..extra + 6].copy_from_slice(&payload_len.to_be_bytes());
+    packet[extra + 6] = parsed.protocol.into();
+    extra
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests;
