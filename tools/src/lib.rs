@@ -1,1 +1,3 @@
+//! What the command line is made of, for the tests as well.
 
+pub mod namespace;
