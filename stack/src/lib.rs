@@ -8,13 +8,21 @@ extern crate std;
 
 pub mod config;
 pub mod event;
+mod interface;
 pub mod link;
 pub mod net;
+pub mod port;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod slab;
+pub mod stack;
 pub mod storage;
 pub mod table;
+pub mod tcp;
+pub mod timer;
+pub mod udp;
+
+pub use stack::{Counters, Progress, Stack};
 
 pub use smoltcp::time;
 pub use smoltcp::wire;

@@ -43,6 +43,8 @@ pub trait Fifo<T>: Default {
     }
     /// Keeps only the elements for which `keep` is true, in order.
     fn retain(&mut self, keep: impl FnMut(&T) -> bool);
+    /// The most elements this queue will ever hold; `None` when only memory bounds it.
+    fn limit(&self) -> Option<usize>;
 }
 
 /// The owned bytes of one packet or datagram.
@@ -200,6 +202,9 @@ mod growable {
         fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
             VecDeque::retain(self, keep);
         }
+        fn limit(&self) -> Option<usize> {
+            None
+        }
     }
 
     impl Packet for BytesMut {
@@ -341,6 +346,9 @@ impl<T, const N: usize> Fifo<T> for heapless::Deque<T, N> {
                 let _ = heapless::Deque::push_back(self, value);
             }
         }
+    }
+    fn limit(&self) -> Option<usize> {
+        Some(N)
     }
 }
 

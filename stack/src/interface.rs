@@ -1,0 +1,138 @@
+//! smoltcp's interface, driven one packet and one socket at a time.
+//!
+//! It runs on IP packets ([`Medium::Ip`]) with the largest MTU there is and accepts every address:
+//! Ethernet, addresses, routes, the link's MTU and all checksums are this crate's own business.
+
+use core::fmt;
+
+use smoltcp::iface::{Config, Context, Interface, SocketSet};
+use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
+use smoltcp::time::Instant;
+use smoltcp::wire::HardwareAddress;
+
+pub(crate) struct Ip {
+    interface: Interface,
+    mtu: usize,
+}
+
+impl fmt::Debug for Ip {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ip").field("mtu", &self.mtu).finish_non_exhaustive()
+    }
+}
+
+impl Ip {
+    /// An interface for packets of at most `room` bytes.
+    pub(crate) fn new(seed: u64, room: usize, now: Instant) -> Self {
+        let mtu = room.min(usize::from(u16::MAX));
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = seed;
+        let mut device = OneShot { packet: None, reply: &mut [], written: 0, mtu };
+        let mut interface = Interface::new(config, &mut device, now);
+        interface.set_any_ip(true);
+        Self { interface, mtu }
+    }
+
+    /// Hands `packet` to the socket in `sockets` and gives the length of the answer that was
+    /// written to `reply`, 0 for none.
+    pub(crate) fn ingress(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        packet: &[u8],
+        reply: &mut [u8],
+    ) -> usize {
+        let mut device = OneShot { packet: Some(packet), reply, written: 0, mtu: self.mtu };
+        // Its result says "changed" for every packet; the socket's own state is the answer.
+        let _ = self.interface.poll_ingress_single(now, &mut device, sockets);
+        device.written
+    }
+
+    /// Lets the socket in `sockets` write at most one packet and gives its length, 0 for none.
+    pub(crate) fn egress(
+        &mut self,
+        now: Instant,
+        sockets: &mut SocketSet<'_>,
+        packet: &mut [u8],
+    ) -> usize {
+        let mut device = OneShot { packet: None, reply: packet, written: 0, mtu: self.mtu };
+        let _ = self.interface.poll_egress(now, &mut device, sockets);
+        device.written
+    }
+
+    /// When the socket in `sockets` wants to write; an instant in the past for at once.
+    pub(crate) fn poll_at(&mut self, now: Instant, sockets: &SocketSet<'_>) -> Option<Instant> {
+        self.interface.poll_at(now, sockets)
+    }
+
+    pub(crate) fn context(&mut self) -> &mut Context {
+        self.interface.context()
+    }
+}
+
+/// A device that holds one packet on its way in and takes one on its way out.
+struct OneShot<'f> {
+    packet: Option<&'f [u8]>,
+    reply: &'f mut [u8],
+    written: usize,
+    mtu: usize,
+}
+
+struct Arriving<'f>(&'f [u8]);
+
+struct Departing<'d> {
+    room: &'d mut [u8],
+    written: &'d mut usize,
+}
+
+impl phy::RxToken for Arriving<'_> {
+    fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
+        read(self.0)
+    }
+}
+
+impl phy::TxToken for Departing<'_> {
+    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, write: F) -> R {
+        // smoltcp never exceeds the MTU that it was told, which is at most the room.
+        let len = len.min(self.room.len());
+        *self.written = len;
+        write(&mut self.room[..len])
+    }
+}
+
+impl Device for OneShot<'_> {
+    type RxToken<'d>
+        = Arriving<'d>
+    where
+        Self: 'd;
+    type TxToken<'d>
+        = Departing<'d>
+    where
+        Self: 'd;
+
+    fn receive(&mut self, _: Instant) -> Option<(Arriving<'_>, Departing<'_>)> {
+        let packet = self.packet.take()?;
+        Some((Arriving(packet), Departing { room: self.reply, written: &mut self.written }))
+    }
+
+    fn transmit(&mut self, _: Instant) -> Option<Departing<'_>> {
+        if self.written > 0 {
+            return None;
+        }
+        Some(Departing { room: self.reply, written: &mut self.written })
+    }
+
+    fn capabilities(&self) -> DeviceCapabilities {
+        let mut capabilities = DeviceCapabilities::default();
+        capabilities.medium = Medium::Ip;
+        capabilities.max_transmission_unit = self.mtu;
+        // The packet sanity check has verified what arrives, and whatever leaves for the link is
+        // filled in last, once, after every change.
+        capabilities.checksum.ipv4 = Checksum::None;
+        capabilities.checksum.tcp = Checksum::None;
+        capabilities.checksum.udp = Checksum::None;
+        capabilities.checksum.icmpv4 = Checksum::None;
+        capabilities.checksum.icmpv6 = Checksum::None;
+        capabilities
+    }
+}

@@ -1,0 +1,333 @@
+//! Local ports: who holds which, and how an ephemeral one is chosen.
+
+use core::hash::Hasher;
+
+use siphasher::sip::SipHasher13;
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+pub use crate::net::Transport;
+use crate::slab::{Id, Place, Slab};
+use crate::storage::Storage;
+use crate::table::{Slot, Table};
+
+/// An address family.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Family {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+}
+
+impl Family {
+    /// The family of `address`.
+    pub fn of(address: IpAddress) -> Self {
+        match address {
+            IpAddress::Ipv4(_) => Self::V4,
+            IpAddress::Ipv6(_) => Self::V6,
+        }
+    }
+}
+
+/// The local addresses that a binding covers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum BindAddress {
+    /// Every address of one family.
+    Any(Family),
+    /// Every address of both families.
+    AnyDual,
+    /// One address.
+    Address(IpAddress),
+}
+
+impl BindAddress {
+    /// Whether packets to `address` belong to this binding.
+    pub fn covers(self, address: IpAddress) -> bool {
+        match self {
+            Self::Any(family) => family == Family::of(address),
+            Self::AnyDual => true,
+            Self::Address(own) => own == address,
+        }
+    }
+
+    fn overlap(self, other: Self) -> Overlap {
+        match (self, other) {
+            (Self::Address(left), Self::Address(right)) if left == right => Overlap::Same,
+            (Self::Address(_), Self::Address(_)) => Overlap::None,
+            (Self::Address(one), any) | (any, Self::Address(one)) => {
+                if any.covers(one) {
+                    Overlap::Partial
+                } else {
+                    Overlap::None
+                }
+            }
+            (Self::Any(left), Self::Any(right)) if left != right => Overlap::None,
+            _ => Overlap::Same,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Overlap {
+    None,
+    /// One is a wildcard, the other an address under it.
+    Partial,
+    Same,
+}
+
+/// How a binding shares its port with others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Share {
+    /// With bindings of other addresses, wildcards included: the most specific gets a packet.
+    #[default]
+    Default,
+    /// Also with bindings of the same address that say the same.
+    Reuse,
+    /// With nobody.
+    Exclusive,
+}
+
+/// Why a port cannot be had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BindError {
+    /// Another binding has it.
+    InUse,
+    /// Another binding has it and does not allow to share it.
+    Denied,
+    /// The address is not one of this stack's.
+    NotOwn,
+    /// No ephemeral port, or no memory, is left.
+    Exhausted,
+}
+
+/// Marks handles of bindings.
+#[derive(Debug)]
+pub enum BindingKind {}
+
+/// A held port. It is held until it is given back.
+pub type Binding = Id<BindingKind>;
+
+/// The ephemeral range (RFC 6335, section 6).
+pub const EPHEMERAL: core::ops::RangeInclusive<u16> = 49152..=65535;
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Holder {
+    transport: Transport,
+    pub(crate) address: BindAddress,
+    pub(crate) port: u16,
+    share: Share,
+}
+
+type Key = (Transport, u16);
+
+pub(crate) struct Ports<'a, S: Storage<'a>> {
+    holders: Slab<Holder, BindingKind, S::Sockets<Place<Holder>>>,
+    by_port: Table<Key, Binding, S::Hash<Slot<Key, Binding>>>,
+    limit: usize,
+    secret: [u64; 2],
+    /// "next_ephemeral" of RFC 6056, algorithm 3.
+    next: u16,
+}
+
+impl<'a, S: Storage<'a>> Ports<'a, S> {
+    pub(crate) fn new(key: [u64; 2], secret: [u64; 2], limit: usize) -> Self {
+        Self { holders: Slab::default(), by_port: Table::new(key), limit, secret, next: 0 }
+    }
+
+    pub(crate) fn get(&self, binding: Binding) -> Option<&Holder> {
+        self.holders.get(binding)
+    }
+
+    pub(crate) fn bind(
+        &mut self,
+        transport: Transport,
+        address: BindAddress,
+        port: u16,
+        share: Share,
+    ) -> Result<Binding, BindError> {
+        if let Some(error) = self.conflict(transport, address, port, share) {
+            return Err(error);
+        }
+        if self.holders.len() >= self.limit {
+            return Err(BindError::Exhausted);
+        }
+        let holder = Holder { transport, address, port, share };
+        let binding = self.holders.insert(holder).map_err(|_| BindError::Exhausted)?;
+        if !self.by_port.insert((transport, port), binding) {
+            self.holders.remove(binding);
+            return Err(BindError::Exhausted);
+        }
+        Ok(binding)
+    }
+
+    /// Binds an ephemeral port that is free for `address` and for which `usable` is true.
+    pub(crate) fn bind_ephemeral(
+        &mut self,
+        transport: Transport,
+        address: BindAddress,
+        remote: Option<IpEndpoint>,
+        share: Share,
+        mut usable: impl FnMut(u16) -> bool,
+    ) -> Result<Binding, BindError> {
+        // RFC 6056, section 3.3.3: an offset that is secret and the same for each pair of local
+        // address and remote endpoint, plus a counter, so that a port is reused as late as
+        // possible and cannot be guessed from outside.
+        let count = u32::from(EPHEMERAL.end() - EPHEMERAL.start()) + 1;
+        let offset = self.offset(transport, address, remote);
+        // An implicit binding must not steal: whatever `share` says, it needs a port of its own.
+        for _ in 0..count {
+            let step = (offset + u32::from(self.next)) % count;
+            self.next = self.next.wrapping_add(1);
+            let port = EPHEMERAL.start() + step as u16;
+            if self.holds_none(transport, address, port) && usable(port) {
+                return self.bind(transport, address, port, share);
+            }
+        }
+        Err(BindError::Exhausted)
+    }
+
+    pub(crate) fn unbind(&mut self, binding: Binding) {
+        if let Some(holder) = self.holders.remove(binding) {
+            self.by_port.remove(&(holder.transport, holder.port), binding);
+        }
+    }
+
+    fn holds_none(&self, transport: Transport, address: BindAddress, port: u16) -> bool {
+        let holders = &self.holders;
+        self.by_port
+            .find(&(transport, port), |binding| {
+                holders
+                    .get(binding)
+                    .is_some_and(|holder| holder.address.overlap(address) != Overlap::None)
+            })
+            .is_none()
+    }
+
+    fn conflict(
+        &self,
+        transport: Transport,
+        address: BindAddress,
+        port: u16,
+        share: Share,
+    ) -> Option<BindError> {
+        let mut worst = None;
+        self.by_port.find(&(transport, port), |binding| {
+            let Some(holder) = self.holders.get(binding) else { return false };
+            let error = match (holder.address.overlap(address), holder.share, share) {
+                (Overlap::None, _, _)
+                | (Overlap::Same, Share::Reuse, Share::Reuse)
+                | (
+                    Overlap::Partial,
+                    Share::Default | Share::Reuse,
+                    Share::Default | Share::Reuse,
+                ) => {
+                    return false;
+                }
+                (Overlap::Same, Share::Exclusive | Share::Default, Share::Reuse)
+                | (Overlap::Partial, _, _) => BindError::Denied,
+                (Overlap::Same, _, _) => BindError::InUse,
+            };
+            worst = Some(error);
+            true
+        });
+        worst
+    }
+
+    fn offset(
+        &self,
+        transport: Transport,
+        address: BindAddress,
+        remote: Option<IpEndpoint>,
+    ) -> u32 {
+        use core::hash::Hash;
+        let mut hasher = SipHasher13::new_with_keys(self.secret[0], self.secret[1]);
+        (transport, address).hash(&mut hasher);
+        remote.map(|remote| (remote.addr, remote.port)).hash(&mut hasher);
+        hasher.finish() as u32 >> 1
+    }
+}
+
+#[cfg(all(test, feature = "alloc"))]
+mod tests {
+    use super::*;
+    use crate::storage::Growable;
+    use alloc::vec::Vec;
+    use smoltcp::wire::Ipv4Address;
+
+    fn ports() -> Ports<'static, Growable> {
+        Ports::new([1, 2], [3, 4], 1 << 20)
+    }
+
+    fn address(last: u8) -> BindAddress {
+        BindAddress::Address(Ipv4Address::new(10, 0, 0, last).into())
+    }
+
+    const ANY: BindAddress = BindAddress::Any(Family::V4);
+
+    #[test]
+    fn the_same_address_and_port_is_held_once() {
+        let mut ports = ports();
+        let first = ports.bind(Transport::Tcp, address(1), 80, Share::Default).unwrap();
+        let again = ports.bind(Transport::Tcp, address(1), 80, Share::Default);
+        assert_eq!(again, Err(BindError::InUse));
+        assert!(ports.bind(Transport::Udp, address(1), 80, Share::Default).is_ok());
+        ports.unbind(first);
+        assert!(ports.bind(Transport::Tcp, address(1), 80, Share::Default).is_ok());
+    }
+
+    #[test]
+    fn a_wildcard_and_an_address_share_a_port_unless_one_is_exclusive() {
+        let mut ports = ports();
+        ports.bind(Transport::Tcp, ANY, 80, Share::Default).unwrap();
+        assert!(ports.bind(Transport::Tcp, address(1), 80, Share::Default).is_ok());
+        ports.bind(Transport::Tcp, ANY, 81, Share::Exclusive).unwrap();
+        let specific = ports.bind(Transport::Tcp, address(1), 81, Share::Default);
+        assert_eq!(specific, Err(BindError::Denied));
+    }
+
+    #[test]
+    fn reuse_needs_both_sides() {
+        let mut ports = ports();
+        ports.bind(Transport::Udp, ANY, 53, Share::Default).unwrap();
+        let stolen = ports.bind(Transport::Udp, ANY, 53, Share::Reuse);
+        assert_eq!(stolen, Err(BindError::Denied));
+        ports.bind(Transport::Udp, ANY, 54, Share::Reuse).unwrap();
+        assert!(ports.bind(Transport::Udp, ANY, 54, Share::Reuse).is_ok());
+    }
+
+    #[test]
+    fn a_dual_wildcard_covers_both_families() {
+        let mut ports = ports();
+        ports.bind(Transport::Tcp, BindAddress::AnyDual, 80, Share::Default).unwrap();
+        assert_eq!(ports.bind(Transport::Tcp, ANY, 80, Share::Default), Err(BindError::InUse));
+    }
+
+    #[test]
+    fn every_ephemeral_port_is_given_once_and_then_none() {
+        let mut ports = ports();
+        let mut seen = Vec::new();
+        while let Ok(binding) =
+            ports.bind_ephemeral(Transport::Tcp, address(1), None, Share::Default, |_| true)
+        {
+            seen.push(ports.get(binding).unwrap().port);
+        }
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen.len(), 16_384);
+        assert_eq!((seen[0], seen[16_383]), (49_152, 65_535));
+    }
+
+    #[test]
+    fn another_remote_starts_elsewhere() {
+        let remote = |port| Some(IpEndpoint::new(Ipv4Address::new(10, 0, 0, 9).into(), port));
+        let first = |remote| {
+            let mut ports = ports();
+            let binding = ports
+                .bind_ephemeral(Transport::Tcp, address(1), remote, Share::Default, |_| true)
+                .unwrap();
+            ports.get(binding).unwrap().port
+        };
+        assert_eq!(first(remote(80)), first(remote(80)));
+        assert_ne!(first(remote(80)), first(remote(81)));
+    }
+}

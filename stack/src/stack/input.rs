@@ -1,0 +1,423 @@
+//! The way of a packet in: link, Ethernet, sanity, then to the socket that it is for.
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::Instant;
+
+use super::{Arrival, Core, Flow, HEADER, TURN, Target, keys_for};
+use crate::config::{FullBacklog, OnError, OnReset};
+use crate::event::{
+    Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
+};
+use crate::link::{Link, LinkError};
+use crate::net::icmp::{Effect, IcmpError};
+use crate::net::{Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, sanity};
+use crate::port::Transport;
+use crate::storage::{Fifo, Storage};
+use crate::tcp::segment::{ACK, RST, SYN, Segment};
+use crate::tcp::stage::Verdict;
+use crate::tcp::{Phase, Role};
+use crate::udp::DatagramError;
+use crate::{ListenerId, TcpId};
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// Takes at most [`TURN`] frames from the link; true when there may be more.
+    pub(super) fn receive(
+        &mut self,
+        now: Instant,
+        arriving: &mut [u8],
+        departing: &mut [u8],
+    ) -> bool {
+        for _ in 0..TURN {
+            let len = match self.link.receive(now, arriving) {
+                Ok(Some(len)) => len,
+                Ok(None) => return false,
+                Err(LinkError::Busy | LinkError::Down) => {
+                    if self.link_was_up {
+                        self.link_was_up = false;
+                        log::warn!("the link is down");
+                    }
+                    return false;
+                }
+            };
+            self.link_was_up = true;
+            self.frames += 1;
+            self.counters.frames_in += 1;
+            let arrival = Arrival { number: self.frames, now };
+            let Some(frame) = arriving.get_mut(..len) else { continue };
+            match self.net.receive(now, frame, departing) {
+                Received::Packet { range, parsed } => {
+                    if let Some(packet) = frame.get_mut(range) {
+                        self.packet(arrival, parsed, packet, departing);
+                    }
+                }
+                Received::Consumed { reply } => {
+                    if let Some(reply) = reply.and_then(|len| departing.get(..len)) {
+                        self.transmit(now, reply);
+                    }
+                    self.poll_neighbors(now, departing);
+                }
+                Received::Dropped(reason) => self.dropped(reason),
+            }
+        }
+        true
+    }
+
+    /// Takes at most [`TURN`] packets that this stack sent to itself.
+    pub(super) fn deliver_loopback(
+        &mut self,
+        now: Instant,
+        arriving: &mut [u8],
+        departing: &mut [u8],
+    ) {
+        for _ in 0..TURN {
+            let Some(queued) = self.loopback.pop_front() else { return };
+            let bytes = queued.as_ref();
+            let Some(packet) = arriving.get_mut(..bytes.len()) else { continue };
+            packet.copy_from_slice(bytes);
+            drop(queued);
+            match self.net.check(packet, Origin::Loopback, Checksums::Skip) {
+                Ok(parsed) => self.packet(Arrival { number: 0, now }, parsed, packet, departing),
+                Err(reason) => self.dropped(reason),
+            }
+        }
+    }
+
+    fn dropped(&mut self, reason: Reason) {
+        self.counters.dropped.0[reason.index()] += 1;
+    }
+
+    /// A sane IP packet for this stack.
+    fn packet(
+        &mut self,
+        arrival: Arrival,
+        mut parsed: Parsed,
+        packet: &mut [u8],
+        departing: &mut [u8],
+    ) {
+        let extensions = sanity::strip_extensions(packet, &parsed);
+        let Some(packet) = packet.get_mut(extensions..) else { return };
+        parsed.header_len -= extensions;
+        parsed.total_len -= extensions;
+        match parsed.upper {
+            Upper::Tcp(tcp) => {
+                let segment = Segment::of(&parsed, &tcp);
+                self.tcp_input(arrival, &segment, packet, departing);
+            }
+            Upper::Udp { .. } => self.udp_input(arrival, &parsed, packet, departing),
+            Upper::Icmp { .. } => match icmp::parse_error(packet) {
+                Some(error) => self.icmp_input(arrival, &error),
+                None if parsed.delivery == Delivery::Own => {
+                    self.answer_for_nobody(arrival.now, packet, departing);
+                }
+                None => {}
+            },
+            Upper::Other if parsed.delivery == Delivery::Own => {
+                self.answer_for_nobody(arrival.now, packet, departing);
+            }
+            Upper::Other => {}
+        }
+    }
+
+    /// smoltcp answers what no socket wants: RST, echo reply, protocol unreachable.
+    fn answer_for_nobody(&mut self, now: Instant, packet: &[u8], departing: &mut [u8]) {
+        let Some(room) = departing.get_mut(HEADER..) else { return };
+        let len = self.ip.ingress(now, &mut self.nobody, packet, room);
+        if len > 0 {
+            self.send(now, departing, len, None);
+        }
+    }
+
+    fn tcp_input(
+        &mut self,
+        arrival: Arrival,
+        segment: &Segment,
+        packet: &mut [u8],
+        departing: &mut [u8],
+    ) {
+        let flow = Flow { local: segment.destination, remote: segment.source };
+        match self.flows.get(&flow) {
+            Some(Target::Connection(id)) => {
+                self.connection_input(arrival, id, segment, packet, departing);
+                return;
+            }
+            Some(Target::Rest(id)) => {
+                if !self.rest_input(arrival.now, id, segment, departing) {
+                    return;
+                }
+            }
+            None => {}
+        }
+        if segment.has(SYN)
+            && !segment.has(ACK)
+            && !segment.has(RST)
+            && let Some(listener) = self.listener_for(segment)
+        {
+            self.listener_input(arrival, listener, segment, packet, departing);
+            return;
+        }
+        self.counters.tcp_unmatched += 1;
+        self.answer_for_nobody(arrival.now, packet, departing);
+    }
+
+    fn listener_for(&self, segment: &Segment) -> Option<ListenerId> {
+        let local = segment.destination;
+        keys_for(local.addr, local.port).iter().find_map(|key| self.listening.get(key))
+    }
+
+    fn listener_input(
+        &mut self,
+        arrival: Arrival,
+        id: ListenerId,
+        segment: &Segment,
+        packet: &mut [u8],
+        departing: &mut [u8],
+    ) {
+        let half_open_limit = usize::from(self.config.half_open_limit);
+        let Some(listener) = self.listeners.get(id) else { return };
+        if listener.queue.len() >= listener.backlog {
+            self.counters.backlog_full += 1;
+            if self.config.full_backlog == FullBacklog::Reset {
+                self.answer_for_nobody(arrival.now, packet, departing);
+            }
+            return;
+        }
+        if listener.half_open >= half_open_limit {
+            self.counters.half_open_full += 1;
+            return;
+        }
+        match self.open_passive(arrival.now, id, segment) {
+            Some(connection) => {
+                self.connection_input(arrival, connection, segment, packet, departing);
+            }
+            None => self.counters.tcp_exhausted += 1,
+        }
+    }
+
+    fn connection_input(
+        &mut self,
+        arrival: Arrival,
+        id: TcpId,
+        segment: &Segment,
+        packet: &mut [u8],
+        departing: &mut [u8],
+    ) {
+        let now = arrival.now;
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let before = connection.state();
+        let evidence =
+            PacketEvidence { number: arrival.number, at: now, summary: segment.summary() };
+
+        if before == State::SynSent && segment.has(RST) {
+            // RFC 9293, section 3.10.7.3: a RST counts if it acknowledges our SYN.
+            let counts =
+                segment.has(ACK) && segment.acknowledgment == connection.stage.initial() + 1usize;
+            if counts {
+                self.refused(id, evidence);
+            }
+            return;
+        }
+        if before == State::SynReceived
+            && connection.passive
+            && segment.has(SYN)
+            && !segment.has(ACK)
+            && !segment.has(RST)
+        {
+            // The peer repeats its SYN: our answer was lost, or is late.
+            self.repeat_handshake(now, id, departing);
+            return;
+        }
+
+        let unsent = connection.queued() > 0;
+        if connection.stage.arrive(segment, packet, unsent) == Verdict::Hide {
+            return;
+        }
+        // Only while the handshake's own copies are out does smoltcp get a moved clock.
+        let at = match &connection.handshake {
+            Some(handshake) if connection.withheld() && handshake.started() => {
+                handshake.arrival(now)
+            }
+            _ => now,
+        };
+        let Some(cell) = &mut connection.cell else { return };
+        let (readable, queued) = (cell.socket().recv_queue(), cell.socket().send_queue());
+        self.counters.sockets_touched += 1;
+        let Some(room) = departing.get_mut(HEADER..) else { return };
+        let len = self.ip.ingress(at, cell.set(), packet, room);
+
+        let socket = cell.socket();
+        let mut what = Happened::default();
+        if socket.recv_queue() > readable {
+            what |= Happened::READABLE;
+        }
+        if socket.send_queue() < queued {
+            what |= Happened::WRITABLE;
+        }
+        let after = socket.state();
+        if before != after || segment.has(ACK) {
+            connection.stage.accepted(now, segment, packet, before, after);
+        }
+        if connection.role == Role::Released {
+            connection.discard();
+        } else if what != Happened::default() && connection.connected_at.is_some() {
+            self.happened(id, what);
+        }
+        if len > 0 {
+            self.connection_send(now, id, departing, len);
+        }
+        self.changed(now, id, before, after, Some((segment, evidence)), departing);
+        self.mark_dirty(id);
+    }
+
+    fn refused(&mut self, id: TcpId, evidence: PacketEvidence) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let OnReset::Retry(delay) = connection.policy.reset
+            && let Some(handshake) = &mut connection.handshake
+            && handshake.retry_after_reset(evidence.at, delay)
+        {
+            self.schedule(evidence.at, id);
+            return;
+        }
+        let kind = CauseKind::Refused;
+        self.fail(id, Cause { kind, at: evidence.at, evidence: Evidence::Packet(evidence) });
+    }
+
+    fn icmp_input(&mut self, arrival: Arrival, error: &IcmpError) {
+        let flow = Flow { local: error.quoted_source, remote: error.quoted_destination };
+        let evidence = PacketEvidence {
+            number: arrival.number,
+            at: arrival.now,
+            summary: PacketSummary::Icmp {
+                source: error.source,
+                kind: error.kind,
+                code: error.code,
+                quoted_source: error.quoted_source,
+                quoted_destination: error.quoted_destination,
+            },
+        };
+        let kind = match error.effect {
+            Effect::Net => CauseKind::NetUnreachable,
+            Effect::Host | Effect::Transit => CauseKind::HostUnreachable,
+            Effect::Refused => CauseKind::Refused,
+            Effect::PathMtu | Effect::Ignored => {
+                self.counters.icmp_unmatched += 1;
+                return;
+            }
+        };
+        let matched = match error.protocol {
+            Transport::Tcp => self.icmp_for_connection(flow, error, kind, evidence),
+            Transport::Udp => self.icmp_for_datagram(flow, kind, evidence),
+        };
+        if matched {
+            self.counters.icmp_matched += 1;
+        } else {
+            self.counters.icmp_unmatched += 1;
+        }
+    }
+
+    fn icmp_for_connection(
+        &mut self,
+        flow: Flow,
+        error: &IcmpError,
+        kind: CauseKind,
+        evidence: PacketEvidence,
+    ) -> bool {
+        let Some(Target::Connection(id)) = self.flows.get(&flow) else { return false };
+        let Some(connection) = self.connections.get_mut(id) else { return false };
+        // RFC 5927, section 4.1: whoever cannot see our packets cannot quote what is in flight.
+        if !error.quoted_sequence.is_some_and(|sequence| connection.stage.in_flight(sequence)) {
+            return false;
+        }
+        let connecting = connection.phase() == Phase::Connecting && !connection.passive;
+        if connecting && connection.policy.icmp == OnError::Fail {
+            let at = evidence.at;
+            self.fail(id, Cause { kind, at, evidence: Evidence::Packet(evidence) });
+        } else {
+            // RFC 1122, section 4.2.3.9 and RFC 5461: a hint, no verdict.
+            connection.soft_error = Some(evidence);
+            self.happened(id, Happened::SOFT_ERROR);
+        }
+        true
+    }
+
+    fn icmp_for_datagram(&mut self, flow: Flow, kind: CauseKind, evidence: PacketEvidence) -> bool {
+        let local = flow.local;
+        let found = self.datagram_flows.get(&flow).or_else(|| {
+            keys_for(local.addr, local.port).iter().find_map(|key| self.datagram_bound.get(key))
+        });
+        let Some(id) = found else { return false };
+        let Some(socket) = self.datagrams.get_mut(id) else { return false };
+        socket.error(DatagramError { kind, remote: flow.remote, evidence });
+        self.datagram_happened(id, Happened::SOFT_ERROR);
+        true
+    }
+
+    fn udp_input(
+        &mut self,
+        arrival: Arrival,
+        parsed: &Parsed,
+        packet: &[u8],
+        departing: &mut [u8],
+    ) {
+        let Some(datagram) = crate::udp::Arriving::of(parsed, packet) else { return };
+        let local = datagram.destination;
+        let flow = Flow { local, remote: datagram.source };
+        let keys = keys_for(local.addr, local.port);
+        let found = self
+            .datagram_flows
+            .get(&flow)
+            .or_else(|| keys.iter().find_map(|key| self.datagram_bound.get(key)));
+        if let Some(id) = found {
+            let Some(socket) = self.datagrams.get_mut(id) else { return };
+            if socket.accept(&datagram) {
+                self.datagram_happened(id, Happened::READABLE);
+            } else {
+                self.counters.udp_overflowed += 1;
+            }
+            return;
+        }
+        if let Some(id) = keys.iter().find_map(|key| self.datagram_shadow.get(key)) {
+            // The port is open, but for another peer: dropped before it is queued.
+            self.counters.udp_filtered += 1;
+            if let Some(socket) = self.datagrams.get_mut(id) {
+                socket.filtered += 1;
+            }
+            return;
+        }
+        self.counters.udp_unmatched += 1;
+        let Some(room) = departing.get_mut(HEADER..) else { return };
+        if let Some(len) = self.net.port_unreachable(room, parsed, packet) {
+            self.send(arrival.now, departing, len, None);
+        }
+    }
+
+    /// Sends a segment that smoltcp wrote for a connection.
+    pub(super) fn connection_send(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        departing: &mut [u8],
+        len: usize,
+    ) {
+        use crate::tcp::stage::Departure;
+        let retries = self.config.data_retries;
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
+        // With a budget of time there is no count.
+        let retries = if connection.options.max_rt.is_some() { u8::MAX } else { retries };
+        if connection.stage.depart(now, packet, retries) == Departure::GiveUp {
+            self.give_up(now, id);
+            return;
+        }
+        let begins = match &mut connection.handshake {
+            Some(handshake) if !handshake.started() => {
+                handshake.keep(now, packet);
+                true
+            }
+            _ => false,
+        };
+        let sent = self.send(now, departing, len, Some(SocketRef::Tcp(id)));
+        if begins && sent == super::Sent::Out {
+            self.left(id);
+        }
+    }
+}

@@ -1,0 +1,636 @@
+//! The stack itself: the one type that callers hold.
+
+mod input;
+mod neighbors;
+mod output;
+mod tcp;
+mod udp;
+
+use core::fmt;
+
+use smoltcp::iface::SocketSet;
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
+
+use crate::config::{Config, Route};
+use crate::event::{Event, Happened, SocketRef};
+use crate::interface::Ip;
+use crate::link::Link;
+use crate::net::{Exhausted, Hop, Net, Reason};
+use crate::port::{BindAddress, BindError, Binding, Family, Ports, Share, Transport};
+use crate::slab::{Id, Place, Slab};
+use crate::storage::{Fifo, Storage};
+use crate::table::{Slot, Table};
+use crate::tcp::{Connection, Listener, Rest, RouteError};
+use crate::timer::{Deadlines, Entry};
+use crate::udp::UdpSocket;
+use crate::{ListenerId, ListenerKind, TcpId, TcpKind, UdpId, UdpKind};
+
+/// How many frames, packets or sockets one call of [`Stack::poll`] works on at the most, each.
+pub const TURN: usize = 64;
+
+/// Room for an Ethernet header before each packet.
+pub(crate) const HEADER: usize = 14;
+
+/// The most packets that wait for a neighbor without belonging to a connection.
+const STRAY_WAITING: usize = 256;
+
+/// The most packets on their way from this stack to itself.
+const LOOPBACK_QUEUE: usize = 256;
+
+/// The most frames that wait for a busy link.
+const LINK_QUEUE: usize = 256;
+
+/// Marks handles of packets that wait for a neighbor.
+#[derive(Debug)]
+pub(crate) enum PendingKind {}
+pub(crate) type PendingId = Id<PendingKind>;
+
+/// Marks handles of four-tuples in TIME-WAIT.
+#[derive(Debug)]
+pub(crate) enum RestKind {}
+type RestId = Id<RestKind>;
+
+/// Whether [`Stack::poll`] left something undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub enum Progress {
+    /// Nothing can be done before the next frame or the next deadline.
+    Idle,
+    /// There is more to do at once: call again.
+    More,
+}
+
+/// Frames and packets dropped on arrival.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Drops([u64; Reason::ALL.len()]);
+
+impl Default for Drops {
+    fn default() -> Self {
+        Self([0; Reason::ALL.len()])
+    }
+}
+
+impl Drops {
+    /// How many were dropped for `reason`.
+    pub fn by(&self, reason: Reason) -> u64 {
+        self.0[reason.index()]
+    }
+
+    /// How many were dropped.
+    pub fn total(&self) -> u64 {
+        self.0.iter().sum()
+    }
+
+    /// The reasons for which any were dropped, with how many.
+    pub fn iter(&self) -> impl Iterator<Item = (Reason, u64)> {
+        Reason::ALL.into_iter().zip(self.0).filter(|&(_, count)| count > 0)
+    }
+}
+
+/// What happened since the stack was made. Every counter only grows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Frames from the link.
+    pub frames_in: u64,
+    /// Frames that the link took.
+    pub frames_out: u64,
+    /// Frames that the link refused because it is down.
+    pub link_down: u64,
+    /// Frames lost because the link stayed busy.
+    pub link_overrun: u64,
+    /// Packets from this stack to itself.
+    pub loopback: u64,
+    /// Frames and packets dropped on arrival, by reason.
+    pub dropped: Drops,
+    /// Packets without a route.
+    pub no_route: u64,
+    /// Packets lost because a neighbor did not answer or because too many waited for one.
+    pub no_neighbor: u64,
+    /// Segments for which there is no connection and no listener.
+    pub tcp_unmatched: u64,
+    /// SYNs that a full accept queue refused.
+    pub backlog_full: u64,
+    /// SYNs that a full queue of half-open connections dropped.
+    pub half_open_full: u64,
+    /// SYNs dropped because no socket or no memory was left.
+    pub tcp_exhausted: u64,
+    /// Segments answered for a four-tuple in TIME-WAIT.
+    pub time_wait_answers: u64,
+    /// Four-tuples that left TIME-WAIT for a newer SYN.
+    pub time_wait_reused: u64,
+    /// Datagrams dropped because their socket is connected to another peer.
+    pub udp_filtered: u64,
+    /// Datagrams dropped because a receive queue was full.
+    pub udp_overflowed: u64,
+    /// Datagrams for a port that nobody holds.
+    pub udp_unmatched: u64,
+    /// ICMP errors that reached a socket.
+    pub icmp_matched: u64,
+    /// ICMP errors about nothing that is in flight here.
+    pub icmp_unmatched: u64,
+    /// Sockets that smoltcp was asked about: at most a few a packet, whatever their number.
+    pub sockets_touched: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Flow {
+    local: IpEndpoint,
+    remote: IpEndpoint,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Target {
+    Connection(TcpId),
+    Rest(RestId),
+}
+
+type Bound = (BindAddress, u16);
+
+/// A packet that waits for a neighbor.
+struct Waiting<P> {
+    neighbor: IpAddress,
+    owner: Option<SocketRef>,
+    packet: P,
+}
+
+/// Where a packet came from, and when.
+#[derive(Debug, Clone, Copy)]
+struct Arrival {
+    /// The frame's number on the link; 0 for the loopback.
+    number: u64,
+    now: Instant,
+}
+
+/// What became of a packet on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// The link or the loopback has it.
+    Out,
+    /// It waits for a neighbor or for the link.
+    Waiting,
+    /// It is lost.
+    Lost,
+}
+
+/// A userspace TCP/UDP stack on one link and a loopback.
+///
+/// It reads no clock, has no thread and never blocks: every call takes `now`, [`Stack::poll_at`]
+/// says when to call [`Stack::poll`] again, and [`Stack::next_event`] says what happened.
+pub struct Stack<'a, L: Link, S: Storage<'a>> {
+    core: Core<'a, L, S>,
+    /// The frame that is being read.
+    arriving: S::Scratch,
+    /// The frame that is being written, with room for its Ethernet header.
+    departing: S::Scratch,
+}
+
+struct Core<'a, L: Link, S: Storage<'a>> {
+    config: Config,
+    link: L,
+    storage: S,
+    net: Net<'a, S>,
+    ip: Ip,
+    /// Given to smoltcp with packets that belong to no socket.
+    nobody: SocketSet<'a>,
+    ports: Ports<'a, S>,
+    flows: Table<Flow, Target, S::Hash<Slot<Flow, Target>>>,
+    listening: Table<Bound, ListenerId, S::Hash<Slot<Bound, ListenerId>>>,
+    datagram_flows: Table<Flow, UdpId, S::Hash<Slot<Flow, UdpId>>>,
+    datagram_bound: Table<Bound, UdpId, S::Hash<Slot<Bound, UdpId>>>,
+    /// Connected sockets again, under what they are bound to, to know a foreign datagram for one.
+    datagram_shadow: Table<Bound, UdpId, S::Hash<Slot<Bound, UdpId>>>,
+    connections: Slab<Connection<'a, S>, TcpKind, S::Sockets<Place<Connection<'a, S>>>>,
+    listeners: Slab<Listener<'a, S>, ListenerKind, S::Sockets<Place<Listener<'a, S>>>>,
+    datagrams: Slab<UdpSocket<'a, S>, UdpKind, S::Sockets<Place<UdpSocket<'a, S>>>>,
+    rests: Slab<Rest, RestKind, S::Sockets<Place<Rest>>>,
+    /// All rest equally long, so the oldest ends first.
+    resting: S::Queue<RestId>,
+    deadlines: Deadlines<S::Sockets<Entry>, S::Sockets<u32>>,
+    dirty: S::Queue<TcpId>,
+    connection_events: S::Queue<TcpId>,
+    listener_events: S::Queue<ListenerId>,
+    datagram_events: S::Queue<UdpId>,
+    pending: Slab<Waiting<S::Packet>, PendingKind, S::Sockets<Place<Waiting<S::Packet>>>>,
+    pending_by: Table<IpAddress, PendingId, S::Hash<Slot<IpAddress, PendingId>>>,
+    loopback: S::Packets<S::Packet>,
+    /// Frames that a busy link did not take yet, in order.
+    stalled: S::Packets<S::Packet>,
+    /// When a busy link is tried again.
+    retry_at: Option<Instant>,
+    link_was_up: bool,
+    /// Frames that passed the link, either way.
+    frames: u64,
+    random: u64,
+    released: usize,
+    limit: usize,
+    /// Bytes that all sockets hold beyond their rings.
+    chained: usize,
+    counters: Counters,
+}
+
+impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
+    /// A stack on `link`, without an address of its own but the loopback's.
+    pub fn new(config: Config, link: L, mut storage: S, now: Instant) -> Self {
+        let mut random = config.seed;
+        let mut secret = || {
+            let high = next_random(&mut random);
+            [high, next_random(&mut random)]
+        };
+        let keys: [[u64; 2]; 9] = core::array::from_fn(|_| secret());
+        let (arriving, departing) = (storage.scratch(), storage.scratch());
+        let room = departing.as_ref().len().saturating_sub(HEADER);
+        let limit = storage.socket_limit().unwrap_or(usize::MAX);
+        let link_was_up = link.is_up();
+        let core = Core {
+            link,
+            net: Net::new(config.hardware_address, keys[0]),
+            ip: Ip::new(next_random(&mut random), room, now),
+            nobody: storage.empty_set(),
+            ports: Ports::new(keys[1], keys[2], limit),
+            flows: Table::new(keys[3]),
+            listening: Table::new(keys[4]),
+            datagram_flows: Table::new(keys[5]),
+            datagram_bound: Table::new(keys[6]),
+            datagram_shadow: Table::new(keys[7]),
+            connections: Slab::default(),
+            listeners: Slab::default(),
+            datagrams: Slab::default(),
+            rests: Slab::default(),
+            resting: S::Queue::default(),
+            deadlines: Deadlines::default(),
+            dirty: S::Queue::default(),
+            connection_events: S::Queue::default(),
+            listener_events: S::Queue::default(),
+            datagram_events: S::Queue::default(),
+            pending: Slab::default(),
+            pending_by: Table::new(keys[8]),
+            loopback: S::Packets::default(),
+            stalled: S::Packets::default(),
+            retry_at: None,
+            link_was_up,
+            frames: 0,
+            random,
+            released: 0,
+            limit,
+            chained: 0,
+            counters: Counters::default(),
+            config,
+            storage,
+        };
+        Self { core, arriving, departing }
+    }
+
+    /// Gives the stack an address. Its prefix is reached over the link from now on.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when a fixed table is full.
+    pub fn add_address(&mut self, address: IpCidr) -> Result<(), Exhausted> {
+        self.core.net.add_address(address)
+    }
+
+    /// Takes an address away. Connections from it are not told; their packets no longer arrive.
+    pub fn remove_address(&mut self, address: IpAddress) {
+        self.core.net.remove_address(address);
+    }
+
+    /// The stack's own addresses, with their prefixes.
+    pub fn addresses(&self) -> &[IpCidr] {
+        self.core.net.addresses()
+    }
+
+    /// Adds a route, in place of one to the same destination.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when a fixed table is full.
+    pub fn add_route(&mut self, route: Route) -> Result<(), Exhausted> {
+        self.core.net.add_route(route)
+    }
+
+    /// Removes the route to `destination`.
+    pub fn remove_route(&mut self, destination: IpCidr) {
+        self.core.net.remove_route(destination);
+    }
+
+    /// Whether packets to `address` stay in this stack: its own addresses, 127/8 and ::1.
+    pub fn is_own_address(&self, address: IpAddress) -> bool {
+        self.core.net.is_own_address(address)
+    }
+
+    /// Whether `address` is the limited broadcast or that of a subnet of ours.
+    pub fn is_broadcast(&self, address: IpAddress) -> bool {
+        self.core.net.is_broadcast(address)
+    }
+
+    /// The address from which packets to `remote` go out.
+    ///
+    /// # Errors
+    /// [`RouteError::NoRoute`] when no route matches or no address of the family exists,
+    /// [`RouteError::LinkDown`] when the route's link is down.
+    pub fn source_for(&self, remote: IpAddress) -> Result<IpAddress, RouteError> {
+        match self.core.net.hop(remote) {
+            Hop::NoRoute => return Err(RouteError::NoRoute),
+            Hop::Local => {}
+            Hop::Broadcast | Hop::Multicast | Hop::Via(_) => {
+                if !self.core.link.is_up() {
+                    return Err(RouteError::LinkDown);
+                }
+            }
+        }
+        self.core.net.source_for(remote).ok_or(RouteError::NoRoute)
+    }
+
+    /// Advances everything to `now`: takes frames in, runs what is due, sends what is ready.
+    ///
+    /// It works on at most [`TURN`] frames. Time must not run backwards between calls.
+    pub fn poll(&mut self, now: Instant) -> Progress {
+        let Self { core, arriving, departing } = self;
+        core.poll(now, arriving.as_mut(), departing.as_mut())
+    }
+
+    /// When [`Stack::poll`] is to be called although no frame arrives. Earlier is harmless, later
+    /// makes every timer late. Ask again after every call that takes the stack mutably.
+    pub fn poll_at(&mut self) -> Option<Instant> {
+        self.core.poll_at()
+    }
+
+    /// The next thing that happened to a socket.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.core.next_event()
+    }
+
+    /// The link.
+    pub fn link(&self) -> &L {
+        &self.core.link
+    }
+
+    /// The link, mutably.
+    pub fn link_mut(&mut self) -> &mut L {
+        &mut self.core.link
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> &Counters {
+        &self.core.counters
+    }
+
+    /// What the stack was told when it was made.
+    pub fn config(&self) -> &Config {
+        &self.core.config
+    }
+
+    /// A number that follows from the seed.
+    pub fn random(&mut self) -> u32 {
+        next_random(&mut self.core.random) as u32
+    }
+
+    /// Holds `port` on `address`; port 0 for an ephemeral one.
+    ///
+    /// # Errors
+    /// As [`BindError`] says.
+    pub fn bind(
+        &mut self,
+        transport: Transport,
+        address: BindAddress,
+        port: u16,
+        share: Share,
+    ) -> Result<Binding, BindError> {
+        let core = &mut self.core;
+        if let BindAddress::Address(own) = address
+            && !core.net.is_own_address(own)
+        {
+            return Err(BindError::NotOwn);
+        }
+        if port == 0 {
+            return core.ports.bind_ephemeral(transport, address, None, share, |_| true);
+        }
+        core.ports.bind(transport, address, port, share)
+    }
+
+    /// Holds an ephemeral port for talking to `remote` (RFC 6056, algorithm 3). The four-tuple
+    /// with it is free.
+    ///
+    /// # Errors
+    /// As [`BindError`] says.
+    pub fn bind_for(
+        &mut self,
+        transport: Transport,
+        address: BindAddress,
+        remote: IpEndpoint,
+        share: Share,
+    ) -> Result<Binding, BindError> {
+        let source = match address {
+            BindAddress::Address(own) => {
+                if !self.core.net.is_own_address(own) {
+                    return Err(BindError::NotOwn);
+                }
+                Some(own)
+            }
+            BindAddress::Any(_) | BindAddress::AnyDual => self.core.net.source_for(remote.addr),
+        };
+        let Core { ports, flows, .. } = &mut self.core;
+        ports.bind_ephemeral(transport, address, Some(remote), share, |port| {
+            let Some(source) = source else { return true };
+            let flow = Flow { local: IpEndpoint::new(source, port), remote };
+            transport == Transport::Udp || flows.get(&flow).is_none()
+        })
+    }
+
+    /// What a binding holds.
+    pub fn bound(&self, binding: Binding) -> Option<(BindAddress, u16)> {
+        self.core.ports.get(binding).map(|holder| (holder.address, holder.port))
+    }
+
+    /// Gives a port back. Its sockets must be closed.
+    pub fn unbind(&mut self, binding: Binding) {
+        self.core.ports.unbind(binding);
+    }
+
+    /// Says who a socket belongs to; the number comes back in its events.
+    pub fn set_owner(&mut self, socket: SocketRef, owner: u32) {
+        let core = &mut self.core;
+        match socket {
+            SocketRef::Tcp(id) => {
+                if let Some(connection) = core.connections.get_mut(id) {
+                    connection.owner = owner;
+                }
+            }
+            SocketRef::Listener(id) => {
+                if let Some(listener) = core.listeners.get_mut(id) {
+                    listener.owner = owner;
+                }
+            }
+            SocketRef::Udp(id) => {
+                if let Some(socket) = core.datagrams.get_mut(id) {
+                    socket.owner = owner;
+                }
+            }
+        }
+    }
+
+    /// How many sockets of all kinds there are, closed ones that still deliver included.
+    pub fn sockets(&self) -> usize {
+        self.core.connections.len() + self.core.listeners.len() + self.core.datagrams.len()
+    }
+}
+
+impl<'a, L: Link + fmt::Debug, S: Storage<'a>> fmt::Debug for Stack<'a, L, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stack")
+            .field("config", &self.core.config)
+            .field("link", &self.core.link)
+            .field("connections", &self.core.connections.len())
+            .field("listeners", &self.core.listeners.len())
+            .field("datagrams", &self.core.datagrams.len())
+            .field("counters", &self.core.counters)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    fn poll(&mut self, now: Instant, arriving: &mut [u8], departing: &mut [u8]) -> Progress {
+        self.retry_stalled(now);
+        let full_turn = self.receive(now, arriving, departing);
+        self.poll_neighbors(now, departing);
+        self.run_deadlines(now, departing);
+        self.end_rests(now);
+        self.service_dirty(now, departing);
+        self.deliver_loopback(now, arriving, departing);
+        self.service_dirty(now, departing);
+        let held = !self.stalled.is_empty();
+        if full_turn || !self.loopback.is_empty() || (!self.dirty.is_empty() && !held) {
+            Progress::More
+        } else {
+            Progress::Idle
+        }
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        let rest = self
+            .resting
+            .front()
+            .map(|&id| self.rests.get(id).map_or(Instant::from_micros(0), |rest| rest.ends));
+        let at_once = (!self.loopback.is_empty()
+            || (!self.dirty.is_empty() && self.stalled.is_empty()))
+        .then_some(Instant::from_micros(0));
+        [
+            at_once,
+            self.deadlines.earliest(),
+            self.net.poll_at(),
+            rest,
+            self.retry_at,
+            self.link.poll_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn next_event(&mut self) -> Option<Event> {
+        while let Some(id) = self.connection_events.pop_front() {
+            if let Some(connection) = self.connections.get_mut(id) {
+                let what = core::mem::take(&mut connection.happened);
+                let owner = connection.owner;
+                return Some(Event { socket: SocketRef::Tcp(id), owner, what });
+            }
+        }
+        while let Some(id) = self.listener_events.pop_front() {
+            if let Some(listener) = self.listeners.get_mut(id) {
+                let what = core::mem::take(&mut listener.happened);
+                let owner = listener.owner;
+                return Some(Event { socket: SocketRef::Listener(id), owner, what });
+            }
+        }
+        while let Some(id) = self.datagram_events.pop_front() {
+            if let Some(socket) = self.datagrams.get_mut(id) {
+                let what = core::mem::take(&mut socket.happened);
+                let owner = socket.owner;
+                return Some(Event { socket: SocketRef::Udp(id), owner, what });
+            }
+        }
+        None
+    }
+
+    fn happened(&mut self, id: TcpId, what: Happened) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let queued = !connection.happened.is_empty();
+        connection.happened |= what;
+        if !queued {
+            let connections = &self.connections;
+            push(&mut self.connection_events, id, |&id| connections.get(id).is_some());
+        }
+    }
+
+    fn listener_happened(&mut self, id: ListenerId, what: Happened) {
+        let Some(listener) = self.listeners.get_mut(id) else { return };
+        let queued = !listener.happened.is_empty();
+        listener.happened |= what;
+        if !queued {
+            let listeners = &self.listeners;
+            push(&mut self.listener_events, id, |&id| listeners.get(id).is_some());
+        }
+    }
+
+    fn datagram_happened(&mut self, id: UdpId, what: Happened) {
+        let Some(socket) = self.datagrams.get_mut(id) else { return };
+        let queued = !socket.happened.is_empty();
+        socket.happened |= what;
+        if !queued {
+            let datagrams = &self.datagrams;
+            push(&mut self.datagram_events, id, |&id| datagrams.get(id).is_some());
+        }
+    }
+
+    fn mark_dirty(&mut self, id: TcpId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.dirty {
+            connection.dirty = true;
+            let connections = &self.connections;
+            push(&mut self.dirty, id, |&id| connections.get(id).is_some());
+        }
+    }
+}
+
+/// Appends to a queue that has room for one entry of every live socket. Entries of sockets that
+/// are gone are only thrown out when they are in the way.
+fn push<T: Copy>(queue: &mut impl Fifo<T>, value: T, live: impl FnMut(&T) -> bool) {
+    if queue.push_back(value).is_err() {
+        queue.retain(live);
+        // Live sockets are unique in the queue and as many as it has places, this one among them.
+        let _ = queue.push_back(value);
+    }
+}
+
+/// SplitMix64.
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let mut mixed = *state;
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ (mixed >> 31)
+}
+
+/// The family and length checks that sanity made once stay true for the packets handled here.
+fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
+    use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
+    match packet.first()? >> 4 {
+        4 => {
+            let ip = Ipv4Packet::new_checked(packet).ok()?;
+            Some((ip.src_addr().into(), ip.dst_addr().into()))
+        }
+        6 => {
+            let ip = Ipv6Packet::new_checked(packet).ok()?;
+            Some((ip.src_addr().into(), ip.dst_addr().into()))
+        }
+        _ => None,
+    }
+}
+
+fn keys_for(address: IpAddress, port: u16) -> [Bound; 3] {
+    [
+        (BindAddress::Address(address), port),
+        (BindAddress::Any(Family::of(address)), port),
+        (BindAddress::AnyDual, port),
+    ]
+}

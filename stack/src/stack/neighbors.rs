@@ -1,0 +1,80 @@
+//! What comes of packets that wait for a neighbor.
+
+use smoltcp::time::Instant;
+
+use super::{Core, HEADER, Sent};
+use crate::config::OnError;
+use crate::event::{Cause, CauseKind, Evidence, Happened, Silence, SocketRef};
+use crate::link::Link;
+use crate::net::{REPLY_LEN, Resolution};
+use crate::storage::Storage;
+use crate::tcp::Phase;
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// Asks what is due and tells the waiting what was learned. `frame` is scratch.
+    pub(super) fn poll_neighbors(&mut self, now: Instant, frame: &mut [u8]) {
+        let mut question = [0; REPLY_LEN];
+        while let Some(len) = self.net.poll(now, &mut question) {
+            if let Some(question) = question.get(..len) {
+                self.transmit(now, question);
+            }
+        }
+        while let Some(outcome) = self.net.outcome() {
+            while let Some(id) = self.pending_by.get(&outcome.neighbor) {
+                self.pending_by.remove(&outcome.neighbor, id);
+                let Some(waiting) = self.pending.remove(id) else { continue };
+                match outcome.result {
+                    Resolution::Resolved(hardware) => {
+                        let packet = waiting.packet.as_ref();
+                        let Some(room) = frame.get_mut(HEADER..HEADER + packet.len()) else {
+                            continue;
+                        };
+                        room.copy_from_slice(packet);
+                        let sent = self.send_to(now, frame, packet.len(), hardware);
+                        if let (Some(SocketRef::Tcp(id)), Sent::Out) = (waiting.owner, sent) {
+                            self.left(id);
+                        }
+                    }
+                    Resolution::Unreachable(silence) => {
+                        self.counters.no_neighbor += 1;
+                        self.neighbor_failed(now, waiting.owner, silence);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes that a segment of the handshake has left this stack.
+    pub(super) fn left(&mut self, id: crate::TcpId) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Some(handshake) = &mut connection.handshake
+        {
+            handshake.left += 1;
+        }
+    }
+
+    fn neighbor_failed(&mut self, now: Instant, owner: Option<SocketRef>, silence: Silence) {
+        match owner {
+            Some(SocketRef::Tcp(id)) => {
+                let Some(connection) = self.connections.get_mut(id) else { return };
+                connection.pending = None;
+                connection.neighbor_silence = Some(silence);
+                let fatal = connection.phase() == Phase::Connecting
+                    && (connection.passive || connection.policy.neighbor == OnError::Fail);
+                if fatal {
+                    let kind = CauseKind::HostUnreachable;
+                    self.fail(id, Cause { kind, at: now, evidence: Evidence::Silence(silence) });
+                } else {
+                    self.happened(id, Happened::SOFT_ERROR);
+                }
+            }
+            Some(SocketRef::Udp(id)) => {
+                if let Some(socket) = self.datagrams.get_mut(id) {
+                    socket.undeliverable += 1;
+                }
+                self.datagram_happened(id, Happened::SOFT_ERROR);
+            }
+            Some(SocketRef::Listener(_)) | None => {}
+        }
+    }
+}

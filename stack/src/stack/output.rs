@@ -1,0 +1,182 @@
+//! The way of a packet out: own address, route, neighbor, Ethernet, link.
+
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::EthernetAddress;
+
+use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, STRAY_WAITING, Sent, Waiting, addresses};
+use crate::event::SocketRef;
+use crate::link::{Link, LinkError};
+use crate::net::{Hop, Resolve, checksum, ethernet};
+use crate::storage::{Fifo, Packet, Storage};
+
+/// How long a busy link is left alone.
+const BUSY: Duration = Duration::from_millis(1);
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// Sends the IP packet of `len` bytes that stands behind the header room of `frame`.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        frame: &mut [u8],
+        len: usize,
+        owner: Option<SocketRef>,
+    ) -> Sent {
+        let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
+        let Some((_, destination)) = addresses(packet) else { return Sent::Lost };
+        let hardware = match self.net.hop(destination) {
+            Hop::Local => return self.turn_back(packet),
+            Hop::NoRoute => {
+                self.counters.no_route += 1;
+                return Sent::Lost;
+            }
+            Hop::Broadcast => EthernetAddress::BROADCAST,
+            Hop::Multicast => match ethernet::multicast(destination) {
+                Some(hardware) => hardware,
+                None => return Sent::Lost,
+            },
+            Hop::Via(next) => match self.net.resolve(now, next) {
+                Resolve::Found(hardware) => hardware,
+                Resolve::Waiting => {
+                    checksum::fill(packet);
+                    let waiting = self.wait_for(next, packet, owner);
+                    self.poll_neighbors(now, frame);
+                    return waiting;
+                }
+                Resolve::Full => {
+                    self.counters.no_neighbor += 1;
+                    return Sent::Lost;
+                }
+            },
+        };
+        checksum::fill(packet);
+        self.send_to(now, frame, len, hardware)
+    }
+
+    /// Puts the Ethernet header before the packet and gives the frame to the link.
+    pub(super) fn send_to(
+        &mut self,
+        now: Instant,
+        frame: &mut [u8],
+        len: usize,
+        hardware: EthernetAddress,
+    ) -> Sent {
+        let Some(frame) = frame.get_mut(..HEADER + len) else { return Sent::Lost };
+        let protocol = match frame.get(HEADER).map(|first| first >> 4) {
+            Some(6) => ethernet::IPV6,
+            _ => ethernet::IPV4,
+        };
+        ethernet::write(frame, hardware, self.config.hardware_address, protocol);
+        self.transmit(now, frame)
+    }
+
+    /// Gives a complete frame to the link, behind those that a busy link did not take yet.
+    pub(super) fn transmit(&mut self, now: Instant, frame: &[u8]) -> Sent {
+        if self.stalled.is_empty() {
+            match self.link.transmit(now, frame) {
+                Ok(()) => {
+                    self.frames += 1;
+                    self.counters.frames_out += 1;
+                    return Sent::Out;
+                }
+                Err(LinkError::Down) => {
+                    self.counters.link_down += 1;
+                    return Sent::Lost;
+                }
+                Err(LinkError::Busy) => {}
+            }
+        }
+        let room = self.stalled.len() < LINK_QUEUE;
+        let kept = room
+            && S::Packet::copy_from(frame)
+                .is_some_and(|frame| self.stalled.push_back(frame).is_ok());
+        if !kept {
+            self.counters.link_overrun += 1;
+            return Sent::Lost;
+        }
+        self.retry_at = Some(now + BUSY);
+        Sent::Waiting
+    }
+
+    pub(super) fn retry_stalled(&mut self, now: Instant) {
+        if self.stalled.is_empty() {
+            return;
+        }
+        self.retry_at = None;
+        while let Some(frame) = self.stalled.front() {
+            match self.link.transmit(now, frame.as_ref()) {
+                Ok(()) => {
+                    self.frames += 1;
+                    self.counters.frames_out += 1;
+                }
+                Err(LinkError::Down) => self.counters.link_down += 1,
+                Err(LinkError::Busy) => {
+                    self.retry_at = Some(now + BUSY);
+                    return;
+                }
+            }
+            self.stalled.pop_front();
+        }
+    }
+
+    /// A packet to an own address goes back in through a queue, not through a call: however long
+    /// two ends of this stack talk to each other, the call depth stays the same.
+    fn turn_back(&mut self, packet: &[u8]) -> Sent {
+        if self.loopback.len() < LOOPBACK_QUEUE
+            && let Some(packet) = S::Packet::copy_from(packet)
+            && self.loopback.push_back(packet).is_ok()
+        {
+            self.counters.loopback += 1;
+            return Sent::Out;
+        }
+        Sent::Lost
+    }
+
+    /// Whether the loopback takes another packet and an answer to it.
+    pub(super) fn loopback_has_room(&self) -> bool {
+        // A fixed queue holds 4: leave a place for the answer that smoltcp may give at once.
+        self.loopback.len() + 2 <= LOOPBACK_QUEUE.min(self.loopback_capacity())
+    }
+
+    fn loopback_capacity(&self) -> usize {
+        self.loopback.limit().unwrap_or(usize::MAX)
+    }
+
+    fn wait_for(
+        &mut self,
+        neighbor: smoltcp::wire::IpAddress,
+        packet: &[u8],
+        owner: Option<SocketRef>,
+    ) -> Sent {
+        let connection = match owner {
+            Some(SocketRef::Tcp(id)) => {
+                let waits = self.connections.get(id).and_then(|connection| connection.pending);
+                if waits.is_some_and(|pending| self.pending.get(pending).is_some()) {
+                    // One packet a flow: four copies of a SYN are of no more use than one.
+                    return Sent::Waiting;
+                }
+                Some(id)
+            }
+            _ if self.pending.len() >= STRAY_WAITING => {
+                self.counters.no_neighbor += 1;
+                return Sent::Lost;
+            }
+            _ => None,
+        };
+        let kept = S::Packet::copy_from(packet)
+            .map(|packet| Waiting { neighbor, owner, packet })
+            .and_then(|waiting| self.pending.insert(waiting).ok());
+        let Some(id) = kept else {
+            self.counters.no_neighbor += 1;
+            return Sent::Lost;
+        };
+        if !self.pending_by.insert(neighbor, id) {
+            self.pending.remove(id);
+            self.counters.no_neighbor += 1;
+            return Sent::Lost;
+        }
+        if let Some(connection) = connection.and_then(|id| self.connections.get_mut(id)) {
+            connection.pending = Some(id);
+        }
+        Sent::Waiting
+    }
+}

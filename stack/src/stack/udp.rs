@@ -1,0 +1,216 @@
+//! UDP sockets: the calls.
+
+use smoltcp::phy::ChecksumCapabilities;
+use smoltcp::time::Instant;
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr};
+
+use super::{Bound, Core, Flow, HEADER, Stack};
+use crate::UdpId;
+use crate::event::SocketRef;
+use crate::link::Link;
+use crate::net::Hop;
+use crate::port::{BindAddress, Binding};
+use crate::storage::Storage;
+use crate::tcp::{OpenError, SendError, Take};
+use crate::udp::{Datagram, DatagramError, UdpSocket, UdpStatus};
+
+/// Bytes of a UDP header.
+const UDP_HEADER: usize = 8;
+
+impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
+    /// Opens a socket on what `binding` holds. Its receive queue takes `receive_bytes`, but always
+    /// one datagram.
+    ///
+    /// # Errors
+    /// [`OpenError::Exhausted`] when no socket is left, [`OpenError::Stale`] for a binding that
+    /// was given back.
+    pub fn udp_open(
+        &mut self,
+        binding: Binding,
+        receive_bytes: usize,
+        owner: u32,
+    ) -> Result<UdpId, OpenError> {
+        let core = &mut self.core;
+        let holder = *core.ports.get(binding).ok_or(OpenError::Stale)?;
+        if core.datagrams.len() >= core.limit {
+            return Err(OpenError::Exhausted);
+        }
+        let (address, port) = (holder.address, holder.port);
+        let socket = UdpSocket::new(address, port, receive_bytes, owner);
+        let id = core.datagrams.insert(socket).map_err(|_| OpenError::Exhausted)?;
+        if !core.datagram_bound.insert((address, port), id) {
+            core.datagrams.remove(id);
+            return Err(OpenError::Exhausted);
+        }
+        Ok(id)
+    }
+
+    /// Connects a socket: from now on only datagrams from `remote` to `local` reach it, and others
+    /// are dropped before they are queued. Queued datagrams of others go; a change of peer flushes
+    /// the queue.
+    ///
+    /// # Errors
+    /// [`OpenError::Exhausted`] when a table is full, [`OpenError::Stale`] for a stale handle.
+    pub fn udp_connect(
+        &mut self,
+        id: UdpId,
+        local: IpAddress,
+        remote: IpEndpoint,
+    ) -> Result<(), OpenError> {
+        let core = &mut self.core;
+        let Some(socket) = core.datagrams.get(id) else { return Err(OpenError::Stale) };
+        let bound = (socket.address, socket.port);
+        let flow = Flow { local: IpEndpoint::new(local, socket.port), remote };
+        let shadow = (BindAddress::Address(local), socket.port);
+        core.withdraw(id);
+        if !core.datagram_flows.insert(flow, id) || !core.datagram_shadow.insert(shadow, id) {
+            core.datagram_flows.remove(&flow, id);
+            // The place that was just taken out of this table is still free.
+            core.datagram_bound.insert(bound, id);
+            if let Some(socket) = core.datagrams.get_mut(id) {
+                socket.peer = None;
+                socket.local = None;
+            }
+            return Err(OpenError::Exhausted);
+        }
+        if let Some(socket) = core.datagrams.get_mut(id) {
+            socket.connect(local, remote);
+        }
+        Ok(())
+    }
+
+    /// Takes the peer away. What is queued stays, and the socket is bound as before.
+    pub fn udp_disconnect(&mut self, id: UdpId) {
+        let core = &mut self.core;
+        let Some(socket) = core.datagrams.get(id) else { return };
+        let bound: Bound = (socket.address, socket.port);
+        core.withdraw(id);
+        // The place that was just taken out of this table or of the others is enough.
+        core.datagram_bound.insert(bound, id);
+        if let Some(socket) = core.datagrams.get_mut(id) {
+            socket.peer = None;
+            socket.local = None;
+        }
+    }
+
+    /// What there is to know about a socket; `None` for a stale handle.
+    pub fn udp(&self, id: UdpId) -> Option<UdpStatus> {
+        self.core.datagrams.get(id).map(UdpSocket::status)
+    }
+
+    /// Sets the time to live or hop limit of what is sent; 0 is taken for 1.
+    pub fn udp_set_hop_limit(&mut self, id: UdpId, hop_limit: u8) {
+        if let Some(socket) = self.core.datagrams.get_mut(id) {
+            socket.hop_limit = hop_limit.max(1);
+        }
+    }
+
+    /// Sends one datagram.
+    ///
+    /// A datagram for a neighbor that must be asked for first waits, and is dropped without
+    /// another word if it does not answer.
+    ///
+    /// # Errors
+    /// [`SendError::TooLong`] when it does not fit one packet of the link, or of the loopback;
+    /// [`SendError::NoRoute`] and [`SendError::LinkDown`]; [`SendError::NotConnected`] for a
+    /// stale handle.
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        remote: IpEndpoint,
+        data: &[u8],
+    ) -> Result<(), SendError> {
+        let route = self.source_for(remote.addr);
+        self.core.udp_send(now, id, remote, data, route, self.departing.as_mut())
+    }
+
+    /// Receives the oldest datagram; what does not fit `buffer` is lost when it is consumed.
+    pub fn udp_recv(&mut self, id: UdpId, buffer: &mut [u8], take: Take) -> Option<Datagram> {
+        self.core.datagrams.get_mut(id)?.receive(buffer, take == Take::Peek)
+    }
+
+    /// Takes the oldest ICMP error about a datagram that was sent.
+    pub fn udp_error(&mut self, id: UdpId) -> Option<DatagramError> {
+        self.core.datagrams.get_mut(id)?.next_error()
+    }
+
+    /// Closes a socket. What is queued is lost.
+    pub fn udp_close(&mut self, id: UdpId) {
+        self.core.withdraw(id);
+        self.core.datagrams.remove(id);
+    }
+}
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// Takes a socket out of every table of the demultiplexer.
+    fn withdraw(&mut self, id: UdpId) {
+        let Some(socket) = self.datagrams.get(id) else { return };
+        match (socket.local, socket.peer) {
+            (Some(local), Some(remote)) => {
+                let flow = Flow { local: IpEndpoint::new(local, socket.port), remote };
+                self.datagram_flows.remove(&flow, id);
+                self.datagram_shadow.remove(&(BindAddress::Address(local), socket.port), id);
+            }
+            _ => {
+                self.datagram_bound.remove(&(socket.address, socket.port), id);
+            }
+        }
+    }
+
+    fn udp_send(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        remote: IpEndpoint,
+        data: &[u8],
+        route: Result<IpAddress, crate::tcp::RouteError>,
+        departing: &mut [u8],
+    ) -> Result<(), SendError> {
+        let Some(socket) = self.datagrams.get(id) else { return Err(SendError::NotConnected) };
+        let source = match (socket.local, socket.address) {
+            (Some(local), _) | (None, BindAddress::Address(local)) => {
+                route?;
+                local
+            }
+            _ => route?,
+        };
+        let payload_len = UDP_HEADER + data.len();
+        let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, socket.hop_limit);
+        let len = ip.header_len() + payload_len;
+        let most = match self.net.hop(remote.addr) {
+            Hop::Local => usize::from(u16::MAX),
+            _ => self.link.mtu(),
+        };
+        if len > most || payload_len > usize::from(u16::MAX) {
+            return Err(SendError::TooLong);
+        }
+        let udp = UdpRepr { src_port: socket.port, dst_port: remote.port };
+        let Some(packet) = departing.get_mut(HEADER..HEADER + len) else {
+            return Err(SendError::TooLong);
+        };
+        let checksums = ChecksumCapabilities::ignored();
+        ip.emit(&mut *packet, &checksums);
+        let header = ip.header_len();
+        let Some(room) = packet.get_mut(header..) else { return Err(SendError::TooLong) };
+        udp.emit(
+            &mut UdpPacket::new_unchecked(room),
+            &source,
+            &remote.addr,
+            data.len(),
+            |payload| payload.copy_from_slice(data),
+            &checksums,
+        );
+        self.send(now, departing, len, Some(SocketRef::Udp(id)));
+        Ok(())
+    }
+}
+
+impl From<crate::tcp::RouteError> for SendError {
+    fn from(error: crate::tcp::RouteError) -> Self {
+        match error {
+            crate::tcp::RouteError::NoRoute => Self::NoRoute,
+            crate::tcp::RouteError::LinkDown => Self::LinkDown,
+        }
+    }
+}

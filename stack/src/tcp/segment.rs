@@ -1,0 +1,167 @@
+//! A TCP segment inside an IP packet, read and edited in place.
+//!
+//! The packets that come here passed the sanity check or were written by smoltcp, so their
+//! lengths agree; a packet that is no TCP segment after all is `None`, never a panic.
+
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Packet, Ipv6Packet, TcpPacket, TcpSeqNumber};
+
+use crate::event::PacketSummary;
+use crate::net::Parsed;
+use crate::net::sanity::TcpHeader;
+
+/// FIN flag of RFC 9293, section 3.1.
+pub(crate) const FIN: u8 = 1;
+/// SYN flag.
+pub(crate) const SYN: u8 = 2;
+/// RST flag.
+pub(crate) const RST: u8 = 4;
+/// ACK flag.
+pub(crate) const ACK: u8 = 16;
+
+/// Where the TCP option "maximum segment size" keeps its kind (RFC 9293, section 3.2).
+const OPTION_END: u8 = 0;
+const OPTION_NOP: u8 = 1;
+const OPTION_MSS: u8 = 2;
+const OPTION_WINDOW_SCALE: u8 = 3;
+
+/// The header fields of a segment, and where its TCP header begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Segment {
+    pub(crate) source: IpEndpoint,
+    pub(crate) destination: IpEndpoint,
+    pub(crate) sequence: TcpSeqNumber,
+    pub(crate) acknowledgment: TcpSeqNumber,
+    pub(crate) flags: u8,
+    pub(crate) window: u16,
+    /// Payload bytes.
+    pub(crate) payload: usize,
+    offset: usize,
+    header: usize,
+}
+
+impl Segment {
+    /// Reads a segment that smoltcp wrote: an IP header without extensions, then TCP.
+    pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
+        let (source, destination, offset, end): (IpAddress, IpAddress, usize, usize) =
+            match packet.first()? >> 4 {
+                4 => {
+                    let ip = Ipv4Packet::new_checked(packet).ok()?;
+                    let header = usize::from(ip.header_len());
+                    let total = usize::from(ip.total_len());
+                    (ip.src_addr().into(), ip.dst_addr().into(), header, total)
+                }
+                6 => {
+                    let ip = Ipv6Packet::new_checked(packet).ok()?;
+                    (ip.src_addr().into(), ip.dst_addr().into(), ip.header_len(), ip.total_len())
+                }
+                _ => return None,
+            };
+        let bytes = packet.get(offset..end)?;
+        let tcp = TcpPacket::new_checked(bytes).ok()?;
+        let header = usize::from(tcp.header_len());
+        Some(Self {
+            source: IpEndpoint::new(source, tcp.src_port()),
+            destination: IpEndpoint::new(destination, tcp.dst_port()),
+            sequence: tcp.seq_number(),
+            acknowledgment: tcp.ack_number(),
+            flags: *bytes.get(13)?,
+            window: tcp.window_len(),
+            payload: bytes.len().checked_sub(header)?,
+            offset,
+            header,
+        })
+    }
+
+    /// The segment of a sane packet that begins with its IP header.
+    pub(crate) fn of(parsed: &Parsed, tcp: &TcpHeader) -> Self {
+        Self {
+            source: IpEndpoint::new(parsed.source, tcp.source_port),
+            destination: IpEndpoint::new(parsed.destination, tcp.destination_port),
+            sequence: TcpSeqNumber(tcp.sequence as i32),
+            acknowledgment: TcpSeqNumber(tcp.acknowledgment as i32),
+            flags: tcp.flags,
+            window: tcp.window,
+            payload: parsed.payload().len(),
+            offset: parsed.header_len,
+            header: tcp.header_len,
+        }
+    }
+
+    /// Whether all of `flags` are set.
+    pub(crate) fn has(&self, flags: u8) -> bool {
+        self.flags & flags == flags
+    }
+
+    /// How much sequence space the segment takes: payload, SYN and FIN.
+    pub(crate) fn span(&self) -> usize {
+        self.payload + usize::from(self.has(SYN)) + usize::from(self.has(FIN))
+    }
+
+    /// The sequence number after the segment.
+    pub(crate) fn end(&self) -> TcpSeqNumber {
+        self.sequence + self.span()
+    }
+
+    /// One line about the segment.
+    pub(crate) fn summary(&self) -> PacketSummary {
+        PacketSummary::Tcp {
+            source: self.source,
+            destination: self.destination,
+            flags: self.flags & 0x3f,
+            sequence: self.sequence.0 as u32,
+            acknowledgment: self.acknowledgment.0 as u32,
+            length: self.payload.min(usize::from(u16::MAX)) as u16,
+        }
+    }
+
+    fn option(&self, packet: &[u8], kind: u8) -> Option<core::ops::Range<usize>> {
+        let end = self.offset + self.header;
+        let mut at = self.offset + 20;
+        while at < end {
+            match *packet.get(at)? {
+                OPTION_END => return None,
+                OPTION_NOP => at += 1,
+                found => {
+                    let length = usize::from(*packet.get(at + 1)?);
+                    if length < 2 || at + length > end {
+                        return None;
+                    }
+                    if found == kind {
+                        return Some(at + 2..at + length);
+                    }
+                    at += length;
+                }
+            }
+        }
+        None
+    }
+
+    /// The shift of the window scale option, at most 14 (RFC 7323, section 2.3).
+    pub(crate) fn window_scale(&self, packet: &[u8]) -> Option<u8> {
+        let option = self.option(packet, OPTION_WINDOW_SCALE)?;
+        packet.get(option.start).map(|shift| (*shift).min(14))
+    }
+
+    /// Lowers the maximum segment size option to `limit`. The checksum is not updated.
+    pub(crate) fn clamp_mss(&self, packet: &mut [u8], limit: u16) {
+        if let Some(option) = self.option(packet, OPTION_MSS)
+            && let Some(bytes) = packet.get_mut(option)
+            && let [high, low] = bytes
+            && u16::from_be_bytes([*high, *low]) > limit
+        {
+            [*high, *low] = limit.to_be_bytes();
+        }
+    }
+}
+
+/// Writes `label` (20 bits) into the header of an IPv6 packet (RFC 6437).
+pub(crate) fn set_flow_label(packet: &mut [u8], label: u32) {
+    if let Some([first, second, third, fourth]) = packet.first_chunk_mut::<4>()
+        && *first >> 4 == 6
+    {
+        let [_, high, middle, low] = label.to_be_bytes();
+        *second = (*second & 0xf0) | (high & 0x0f);
+        *third = middle;
+        *fourth = low;
+    }
+}

@@ -1,0 +1,233 @@
+//! The segment stage: the one place where a connection's segments are seen, changed or held on
+//! their way between smoltcp and the network.
+//!
+//! It keeps a mirror of the few sequence numbers that smoltcp does not show, clamps the segment
+//! size to the link (smoltcp itself runs with the largest MTU there is), counts retransmissions
+//! that nobody answers, and hides from smoltcp what it would trip over.
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::TcpSeqNumber;
+
+use super::handshake::later;
+use super::segment::{ACK, FIN, RST, SYN, Segment, set_flow_label};
+
+/// What the stage needs to know about the way that segments take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Path {
+    /// The largest segment that the link carries; `None` on the loopback.
+    pub(crate) mss: Option<u16>,
+    /// IPv6 flow label of every packet.
+    pub(crate) flow_label: u32,
+}
+
+/// What comes of a segment on its way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// smoltcp gets it.
+    Show,
+    /// It ends here.
+    Hide,
+}
+
+/// What comes of a segment on its way out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departure {
+    /// It is sent.
+    Send,
+    /// It would be one repetition too many: the connection is given up instead.
+    GiveUp,
+}
+
+/// The mirror of one connection.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    path: Path,
+    initial: TcpSeqNumber,
+    /// SND.UNA: the oldest sequence number that is not acknowledged.
+    unacknowledged: TcpSeqNumber,
+    /// The end of the furthest segment that was ever sent.
+    furthest: TcpSeqNumber,
+    /// The sequence number of our FIN, once sent.
+    fin: Option<TcpSeqNumber>,
+    /// The sequence number after the peer's FIN, once it was accepted.
+    peer_end: Option<TcpSeqNumber>,
+    acknowledged: TcpSeqNumber,
+    peer_window: usize,
+    peer_shift: u8,
+    window: u16,
+    /// Repetitions of the oldest segment since it was first sent.
+    retries: u8,
+    /// Probes since the peer was last heard.
+    probes: u8,
+    /// Since when something is unacknowledged without any progress.
+    waiting_since: Option<Instant>,
+    probing_since: Instant,
+    started: bool,
+}
+
+impl Stage {
+    pub(crate) fn new(path: Path, now: Instant) -> Self {
+        let zero = TcpSeqNumber(0);
+        Self {
+            path,
+            initial: zero,
+            unacknowledged: zero,
+            furthest: zero,
+            fin: None,
+            peer_end: None,
+            acknowledged: zero,
+            peer_window: 0,
+            peer_shift: 0,
+            window: 0,
+            retries: 0,
+            probes: 0,
+            waiting_since: None,
+            probing_since: now,
+            started: false,
+        }
+    }
+
+    /// A segment that smoltcp wrote passes out.
+    pub(crate) fn depart(&mut self, now: Instant, packet: &mut [u8], retries: u8) -> Departure {
+        let Some(segment) = Segment::parse(packet) else { return Departure::Send };
+        if self.path.flow_label != 0 {
+            set_flow_label(packet, self.path.flow_label);
+        }
+        if segment.has(RST) {
+            return Departure::Send;
+        }
+        if segment.has(SYN) {
+            if let Some(limit) = self.path.mss {
+                segment.clamp_mss(packet, limit);
+            }
+            if !self.started {
+                self.started = true;
+                self.initial = segment.sequence;
+                self.unacknowledged = segment.sequence;
+                self.furthest = segment.end();
+            }
+        }
+        if segment.has(ACK) {
+            self.acknowledged = segment.acknowledgment;
+            self.window = segment.window;
+        }
+        if segment.span() == 0 || segment.has(SYN) {
+            return Departure::Send;
+        }
+        if segment.has(FIN) {
+            self.fin = Some(segment.sequence + segment.payload);
+        }
+        if segment.sequence < self.unacknowledged || (self.peer_window == 0 && segment.payload <= 1)
+        {
+            // A keep-alive probes an idle connection, a lone byte a closed window. Neither is a
+            // repetition, and neither must go on for ever when nobody answers (RFC 1122, section
+            // 4.2.2.17: a peer that answers probes is never given up).
+            if self.probes == 0 {
+                self.probing_since = now;
+            }
+            if self.probes >= retries {
+                return Departure::GiveUp;
+            }
+            self.probes += 1;
+        } else if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
+            if self.retries >= retries {
+                return Departure::GiveUp;
+            }
+            self.retries += 1;
+        }
+        if self.furthest < segment.end() {
+            self.furthest = segment.end();
+        }
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(now);
+        }
+        Departure::Send
+    }
+
+    /// A segment arrives; `packet` may be changed before smoltcp gets it.
+    pub(crate) fn arrive(&mut self, segment: &Segment, packet: &mut [u8], unsent: bool) -> Verdict {
+        if segment.has(SYN)
+            && let Some(limit) = self.path.mss
+        {
+            // smoltcp takes the smaller of this and its own MTU, which is the largest there is.
+            segment.clamp_mss(packet, limit);
+        }
+        self.probes = 0;
+        let only_fin_is_out = self.fin == Some(self.unacknowledged) && !unsent;
+        if only_fin_is_out
+            && segment.span() == 0
+            && segment.has(ACK)
+            && !segment.has(RST)
+            && segment.acknowledgment == self.unacknowledged
+        {
+            // Three duplicate acknowledgments make smoltcp 0.14 start a fast retransmission. With
+            // no data left to retransmit it sends nothing, and its timer is gone: the FIN would
+            // never be repeated. Unseen, they leave the retransmission timer running.
+            return Verdict::Hide;
+        }
+        Verdict::Show
+    }
+
+    /// smoltcp has taken `segment` and went from `before` to `after`.
+    pub(crate) fn accepted(
+        &mut self,
+        now: Instant,
+        segment: &Segment,
+        packet: &[u8],
+        before: State,
+        after: State,
+    ) {
+        if segment.has(SYN) {
+            self.peer_shift = segment.window_scale(packet).unwrap_or(0);
+            self.peer_window = usize::from(segment.window);
+        } else if segment.has(ACK) && segment.acknowledgment >= self.unacknowledged {
+            self.peer_window = usize::from(segment.window) << self.peer_shift;
+        }
+        if segment.has(ACK)
+            && segment.acknowledgment > self.unacknowledged
+            && segment.acknowledgment <= self.furthest
+        {
+            self.unacknowledged = segment.acknowledgment;
+            self.retries = 0;
+            self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
+        }
+        if segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after) {
+            self.peer_end = Some(segment.end());
+        }
+    }
+
+    /// Whether `sequence` lies in what was sent and is not acknowledged (RFC 5927, section 4.1).
+    pub(crate) fn in_flight(&self, sequence: u32) -> bool {
+        let sequence = TcpSeqNumber(sequence as i32);
+        self.started && self.unacknowledged <= sequence && sequence < self.furthest
+    }
+
+    /// When a connection with this budget is given up, if nothing is acknowledged until then.
+    pub(crate) fn budget_ends(&self, budget: Duration) -> Option<Instant> {
+        self.waiting_since.map(|since| later(since, budget))
+    }
+
+    /// How often the oldest segment was repeated, and since when it waits.
+    pub(crate) fn unanswered(&self, now: Instant) -> (u32, Instant, bool) {
+        match (self.retries, self.probes) {
+            (0, probes @ 1..) => (u32::from(probes), self.probing_since, true),
+            (retries, _) => (u32::from(retries), self.waiting_since.unwrap_or(now), false),
+        }
+    }
+
+    /// The numbers that answer for this connection once it rests in TIME-WAIT: the next sequence
+    /// number of ours, the next that we expect, and the window last advertised.
+    pub(crate) fn rest(&self) -> (TcpSeqNumber, TcpSeqNumber, u16) {
+        (self.furthest, self.peer_end.unwrap_or(self.acknowledged), self.window)
+    }
+
+    /// The first sequence number of this side.
+    pub(crate) fn initial(&self) -> TcpSeqNumber {
+        self.initial
+    }
+}
+
+fn closed_by_peer(state: State) -> bool {
+    matches!(state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
+}

@@ -1,0 +1,194 @@
+//! UDP over smoltcp's wire format, with the peer filter where datagrams arrive.
+
+use smoltcp::wire::{IpAddress, IpEndpoint};
+
+use crate::event::{CauseKind, Happened, PacketEvidence};
+use crate::net::Parsed;
+use crate::port::BindAddress;
+use crate::storage::{Fifo, Packet, Storage};
+
+/// ICMP errors that a socket keeps for its owner; further ones are dropped.
+const ERRORS: usize = 8;
+
+/// A datagram that was received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram {
+    /// Bytes copied into the caller's buffer.
+    pub copied: usize,
+    /// Bytes that the datagram has.
+    pub len: usize,
+    /// Who sent it.
+    pub remote: IpEndpoint,
+    /// The address that it was sent to.
+    pub local: IpAddress,
+}
+
+/// An ICMP error about a datagram that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DatagramError {
+    /// What it says.
+    pub kind: CauseKind,
+    /// Whom the datagram was sent to.
+    pub remote: IpEndpoint,
+    /// The ICMP packet.
+    pub evidence: PacketEvidence,
+}
+
+/// What there is to know about a UDP socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpStatus {
+    /// The address that datagrams go out from, while connected.
+    pub local: Option<IpAddress>,
+    /// The local port.
+    pub port: u16,
+    /// Whom it is connected to.
+    pub peer: Option<IpEndpoint>,
+    /// Datagrams that wait to be received.
+    pub waiting: usize,
+    /// Size of the one that is received next.
+    pub next_len: Option<usize>,
+    /// Bytes that wait to be received.
+    pub bytes: usize,
+    /// Datagrams of others that were dropped because the socket is connected.
+    pub filtered: u64,
+    /// Datagrams dropped because the queue was full.
+    pub overflowed: u64,
+    /// Datagrams dropped because their neighbor did not answer.
+    pub undeliverable: u64,
+    /// ICMP errors that wait.
+    pub errors: usize,
+}
+
+struct Queued<P> {
+    remote: IpEndpoint,
+    local: IpAddress,
+    data: P,
+}
+
+pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
+    pub(crate) address: BindAddress,
+    pub(crate) port: u16,
+    pub(crate) local: Option<IpAddress>,
+    pub(crate) peer: Option<IpEndpoint>,
+    queue: S::Packets<Queued<S::Packet>>,
+    bytes: usize,
+    limit: usize,
+    errors: heapless::Deque<DatagramError, ERRORS>,
+    pub(crate) filtered: u64,
+    overflowed: u64,
+    pub(crate) undeliverable: u64,
+    pub(crate) hop_limit: u8,
+    pub(crate) owner: u32,
+    pub(crate) happened: Happened,
+}
+
+impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
+    pub(crate) fn new(address: BindAddress, port: u16, limit: usize, owner: u32) -> Self {
+        Self {
+            address,
+            port,
+            local: None,
+            peer: None,
+            queue: S::Packets::default(),
+            bytes: 0,
+            limit,
+            errors: heapless::Deque::new(),
+            filtered: 0,
+            overflowed: 0,
+            undeliverable: 0,
+            hop_limit: 64,
+            owner,
+            happened: Happened::default(),
+        }
+    }
+
+    /// Queues a datagram; false when there is no room, which is counted.
+    pub(crate) fn accept(&mut self, datagram: &Arriving<'_>) -> bool {
+        // One datagram is always taken, as a receive buffer smaller than it would never fill.
+        let fits = self.queue.is_empty() || self.bytes + datagram.data.len() <= self.limit;
+        let queued = fits
+            && S::Packet::copy_from(datagram.data).is_some_and(|data| {
+                let local = datagram.destination.addr;
+                self.queue.push_back(Queued { remote: datagram.source, local, data }).is_ok()
+            });
+        if queued {
+            self.bytes += datagram.data.len();
+        } else {
+            self.overflowed += 1;
+        }
+        queued
+    }
+
+    pub(crate) fn error(&mut self, error: DatagramError) {
+        // One error more than anybody fetches is of no use: the oldest stay.
+        let _ = self.errors.push_back(error);
+    }
+
+    pub(crate) fn next_error(&mut self) -> Option<DatagramError> {
+        self.errors.pop_front()
+    }
+
+    pub(crate) fn receive(&mut self, buffer: &mut [u8], keep: bool) -> Option<Datagram> {
+        let front = self.queue.front()?;
+        let data = front.data.as_ref();
+        let copied = data.len().min(buffer.len());
+        buffer.get_mut(..copied)?.copy_from_slice(data.get(..copied)?);
+        let datagram =
+            Datagram { copied, len: data.len(), remote: front.remote, local: front.local };
+        if !keep {
+            self.bytes -= datagram.len;
+            self.queue.pop_front();
+        }
+        Some(datagram)
+    }
+
+    /// Sets the peer. Datagrams of others that are queued already count as filtered; those of
+    /// the new peer stay only if the socket had no other one before.
+    pub(crate) fn connect(&mut self, local: IpAddress, remote: IpEndpoint) {
+        let moved = self.peer.is_some_and(|peer| peer != remote);
+        self.local = Some(local);
+        self.peer = Some(remote);
+        let (mut bytes, mut dropped) = (0, 0);
+        self.queue.retain(|queued| {
+            let keep = !moved && queued.remote == remote;
+            if keep {
+                bytes += queued.data.as_ref().len();
+            } else {
+                dropped += 1;
+            }
+            keep
+        });
+        self.bytes = bytes;
+        self.filtered += dropped;
+    }
+
+    pub(crate) fn status(&self) -> UdpStatus {
+        UdpStatus {
+            local: self.local,
+            port: self.port,
+            peer: self.peer,
+            waiting: self.queue.len(),
+            next_len: self.queue.front().map(|queued| queued.data.as_ref().len()),
+            bytes: self.bytes,
+            filtered: self.filtered,
+            overflowed: self.overflowed,
+            undeliverable: self.undeliverable,
+            errors: self.errors.iter().count(),
+        }
+    }
+}
+
+/// A datagram that arrives.
+pub(crate) struct Arriving<'p> {
+    pub(crate) source: IpEndpoint,
+    pub(crate) destination: IpEndpoint,
+    pub(crate) data: &'p [u8],
+}
+
+impl<'p> Arriving<'p> {
+    /// The datagram of a sane packet.
+    pub(crate) fn of(parsed: &Parsed, packet: &'p [u8]) -> Option<Self> {
+        let (source, destination) = parsed.endpoints()?;
+        Some(Self { source, destination, data: packet.get(parsed.payload())? })
+    }
+}
