@@ -6,8 +6,14 @@
 
 #[cfg(feature = "std")]
 pub mod capture;
+#[cfg(all(feature = "std", target_os = "linux"))]
+mod interface;
 #[cfg(feature = "std")]
 pub mod pcapng;
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub mod tap;
+#[cfg(all(test, feature = "std"))]
+mod tests;
 
 use core::fmt;
 

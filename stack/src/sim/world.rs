@@ -126,11 +126,15 @@ impl World {
         self.step_within(None)
     }
 
+    /// As [`World::step`], but the clock moves at most to `limit`: for a caller that waits until
+    /// then. [`Stepped::Idle`] once the clock shows `limit` and everything of that time is done.
+    pub fn step_until(&self, limit: Instant) -> Stepped {
+        self.step_within(Some(limit))
+    }
+
     /// Steps until everything up to and including `time` is done, and moves the clock to `time`.
     pub fn run_until(&self, time: Instant) {
-        while self.step_within(Some(time)) == Stepped::Progressed {}
-        let mut state = self.core.lock();
-        state.now = state.now.max(time);
+        while self.step_until(time) == Stepped::Progressed {}
     }
 
     /// Steps until everything of the next `duration` is done.
@@ -460,14 +464,15 @@ impl State {
             self.actors.first_key_value().map(|((time, _), _)| *time),
             self.due.first().map(|(time, _)| *time),
         ];
-        match next.into_iter().flatten().min() {
-            Some(next) if limit.is_none_or(|limit| next <= limit) => {
-                // An earlier deadline was set by another thread just now, and is due.
-                self.now = self.now.max(next);
-                Stepped::Progressed
-            }
-            _ => Stepped::Idle,
+        // Where something has become due meanwhile, by another thread, the clock stays.
+        match (next.into_iter().flatten().min(), limit) {
+            (None, None) => return Stepped::Idle,
+            (Some(next), None) => self.now = self.now.max(next),
+            (Some(next), Some(limit)) if next <= limit => self.now = self.now.max(next),
+            (_, Some(limit)) if self.now < limit => self.now = limit,
+            (_, Some(_)) => return Stepped::Idle,
         }
+        Stepped::Progressed
     }
 }
 

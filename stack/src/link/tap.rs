@@ -1,0 +1,266 @@
+//! A TAP device of Linux, one frame a system call.
+
+// The one call below that a safe API does not offer.
+#![allow(unsafe_code)]
+
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::io::Errno;
+use smoltcp::time::{Duration, Instant};
+use tun_tap::{Iface, Mode};
+
+use super::interface::{Interface, InterfaceState};
+use super::{Link, LinkError};
+
+const NODE: &str = "/dev/net/tun";
+
+/// IFNAMSIZ without its terminating zero.
+const NAME_LIMIT: usize = 15;
+
+/// How often [`Tap::receive`] asks whether the interface is still up and what its MTU is.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// A TAP device, opened for this stack alone. Dropping it closes the device, and removes it unless
+/// it was made persistent.
+///
+/// To wait for frames, poll its file descriptor for reading. It never blocks.
+#[derive(Debug)]
+pub struct Tap {
+    iface: Iface,
+    interface: Mutex<Interface>,
+    up: AtomicBool,
+    mtu: AtomicUsize,
+    refresh_at: Instant,
+}
+
+impl Tap {
+    /// Opens the TAP device called `name` in the network namespace of the calling thread; makes it
+    /// when there is none. A `%d` in the name is replaced by a number that makes it new.
+    ///
+    /// A device that was just made is down and has no address at the kernel's side: see ip-link(8)
+    /// and ip-address(8).
+    ///
+    /// # Errors
+    /// [`TapError`], each with a sentence that says what to do.
+    pub fn open(name: &str) -> Result<Self, TapError> {
+        if !is_valid_name(name) {
+            return Err(TapError::BadName(name.to_string()));
+        }
+        // Opened by itself first: the same error codes mean something else afterwards.
+        drop(File::options().read(true).write(true).open(NODE).map_err(TapError::from_node)?);
+        let iface = Iface::without_packet_info(name, Mode::Tap)
+            .map_err(|error| TapError::from_attach(error, name))?;
+        iface.set_non_blocking().map_err(|source| TapError::other("unblock", name, source))?;
+        let (interface, state) = Interface::named(iface.name())
+            .map_err(|source| TapError::other("query", name, source))?;
+        let InterfaceState { index: _, up, mtu } = state;
+        Ok(Self {
+            iface,
+            interface: Mutex::new(interface),
+            up: AtomicBool::new(up),
+            mtu: AtomicUsize::new(mtu),
+            refresh_at: Instant::ZERO,
+        })
+    }
+
+    /// The name that the kernel gave it.
+    pub fn name(&self) -> &str {
+        self.iface.name()
+    }
+
+    /// Asks the kernel for the state and the MTU. Everything else here knows the last answer:
+    /// asked every second while frames are received, after every error, and by
+    /// [`Link::is_up`] as long as the device was down.
+    pub fn refresh(&self) {
+        let mut interface = self.interface.lock().unwrap_or_else(PoisonError::into_inner);
+        match interface.state() {
+            Ok(InterfaceState { index: _, up, mtu }) => {
+                self.up.store(up, Ordering::Relaxed);
+                self.mtu.store(mtu, Ordering::Relaxed);
+            }
+            // Deleted, moved to another namespace, or the namespace is gone.
+            Err(_) => self.up.store(false, Ordering::Relaxed),
+        }
+    }
+
+    /// What an error of a read or write means.
+    fn failed(&self, error: &io::Error) -> LinkError {
+        let again = [Errno::AGAIN, Errno::INTR, Errno::NOBUFS, Errno::NOMEM];
+        if error.raw_os_error().is_some_and(|code| again.iter().any(|e| e.raw_os_error() == code)) {
+            return LinkError::Busy;
+        }
+        // EIO: down, or its namespace is gone. EBADFD: deleted.
+        self.refresh();
+        LinkError::Down
+    }
+}
+
+impl Link for Tap {
+    fn mtu(&self) -> usize {
+        self.mtu.load(Ordering::Relaxed)
+    }
+
+    fn is_up(&self) -> bool {
+        if !self.up.load(Ordering::Relaxed) {
+            self.refresh();
+        }
+        self.up.load(Ordering::Relaxed)
+    }
+
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        if now >= self.refresh_at {
+            self.refresh_at = now + REFRESH;
+            self.refresh();
+        }
+        match self.iface.recv(buffer) {
+            Ok(length) => Ok(Some(length)),
+            Err(error) => match self.failed(&error) {
+                LinkError::Busy => Ok(None),
+                LinkError::Down => Err(LinkError::Down),
+            },
+        }
+    }
+
+    fn transmit(&mut self, _now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        match self.iface.send(frame) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(&error)),
+        }
+    }
+}
+
+impl AsRawFd for Tap {
+    fn as_raw_fd(&self) -> RawFd {
+        self.iface.as_raw_fd()
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        // SAFETY: `iface` keeps the descriptor open as long as it lives, and the result borrows
+        // from it. An open descriptor is never -1.
+        unsafe { BorrowedFd::borrow_raw(self.iface.as_raw_fd()) }
+    }
+}
+
+/// Why a TAP device could not be opened.
+#[derive(Debug)]
+pub enum TapError {
+    /// The kernel takes no interface of this name.
+    BadName(String),
+    /// There is no /dev/net/tun, or no driver behind it.
+    NoNode(io::Error),
+    /// /dev/net/tun may not be opened by this user.
+    NodeDenied(io::Error),
+    /// This user may not make the device, or it belongs to another.
+    NotPermitted(String),
+    /// Another process, or another stack of this one, has it open.
+    InUse(String),
+    /// There is an interface of this name, and it is no TAP device for one process.
+    NotTap(String),
+    /// Anything else.
+    Other {
+        /// What was tried.
+        action: &'static str,
+        /// The name of the device.
+        name: String,
+        /// What the kernel said.
+        source: io::Error,
+    },
+}
+
+impl TapError {
+    fn from_node(error: io::Error) -> Self {
+        match errno(&error) {
+            Some(Errno::NOENT | Errno::NXIO | Errno::NODEV) => Self::NoNode(error),
+            // EPERM is what the device rules of a container say.
+            Some(Errno::ACCESS | Errno::PERM) => Self::NodeDenied(error),
+            _ => Self::other("open", NODE, error),
+        }
+    }
+
+    fn from_attach(error: io::Error, name: &str) -> Self {
+        match errno(&error) {
+            Some(Errno::PERM) => Self::NotPermitted(name.to_string()),
+            Some(Errno::BUSY) => Self::InUse(name.to_string()),
+            Some(Errno::INVAL) => Self::NotTap(name.to_string()),
+            _ => Self::other("attach to", name, error),
+        }
+    }
+
+    fn other(action: &'static str, name: &str, source: io::Error) -> Self {
+        Self::Other { action, name: name.to_string(), source }
+    }
+}
+
+impl fmt::Display for TapError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BadName(name) => write!(
+                f,
+                "{name:?} is no name of an interface: choose one of 1 to {NAME_LIMIT} letters, \
+                 digits, '-', '_' or '.', such as \"tap0\""
+            ),
+            Self::NoNode(error) => write!(
+                f,
+                "there is no {NODE} ({error}): run `sudo modprobe tun`, or give the container \
+                 the device with `--device {NODE}`"
+            ),
+            Self::NodeDenied(error) => write!(
+                f,
+                "this user may not open {NODE} ({error}): run as root, or let everybody open it \
+                 with `sudo chmod 0666 {NODE}`"
+            ),
+            Self::NotPermitted(name) => write!(
+                f,
+                "this user may not have the TAP device {name}, as CAP_NET_ADMIN is missing: run \
+                 as root, or make the device yours with `sudo ip tuntap add dev {name} mode tap \
+                 user $USER`"
+            ),
+            Self::InUse(name) => write!(
+                f,
+                "the TAP device {name} is in use by another process: end that process or choose \
+                 another name"
+            ),
+            Self::NotTap(name) => write!(
+                f,
+                "the interface {name} exists and is no TAP device for a single process: choose \
+                 another name, or make it anew with `sudo ip tuntap add dev {name} mode tap`"
+            ),
+            Self::Other { action, name, source } => {
+                write!(f, "could not {action} the TAP device {name}: {source}")
+            }
+        }
+    }
+}
+
+impl core::error::Error for TapError {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Self::NoNode(source) | Self::NodeDenied(source) | Self::Other { source, .. } => {
+                Some(source)
+            }
+            Self::BadName(_) | Self::NotPermitted(_) | Self::InUse(_) | Self::NotTap(_) => None,
+        }
+    }
+}
+
+fn errno(error: &io::Error) -> Option<Errno> {
+    error.raw_os_error().map(Errno::from_raw_os_error)
+}
+
+/// What the kernel's dev_valid_name accepts, in ASCII: anything else only confuses.
+fn is_valid_name(name: &str) -> bool {
+    let is_printable = |byte: u8| byte.is_ascii_graphic() && byte != b'/' && byte != b':';
+    !name.is_empty()
+        && name.len() <= NAME_LIMIT
+        && name != "."
+        && name != ".."
+        && name.bytes().all(is_printable)
+}
