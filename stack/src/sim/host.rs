@@ -93,10 +93,7 @@ impl Host {
     }
 
     /// Shows every frame to `filter`: see [`World::set_filter`].
-    pub fn set_filter(
-        &self,
-        filter: impl FnMut(&[u8], Direction) -> Verdict + Send + 'static,
-    ) {
+    pub fn set_filter(&self, filter: impl FnMut(&[u8], Direction) -> Verdict + Send + 'static) {
         self.world.set_filter(self.port, filter);
     }
 

@@ -1,7 +1,7 @@
 //! A simulated network: hosts, cables, a switch, a virtual clock, actors.
 //!
-//! A [`World`] has one switch. Every host, which is a whole stack,
-//! and every scripted [`Device`] hangs on it by a cable of its own, with [`Conditions`] and a
+//! A [`World`] has one switch. Every [`Host`], which is a whole
+//! [`Stack`](crate::Stack), and every scripted [`Device`] hangs on it by a cable of its own, with [`Conditions`] and a
 //! filter of its own. Nothing happens by itself: [`World::step`] does the next piece of work, and
 //! when none is due it moves the virtual clock to the next deadline, so that 21 s of silence cost
 //! microseconds. The other parties of a scene are actors, closures that run at a time of the
@@ -24,12 +24,12 @@
 //! A world and its hosts are handles that can be cloned and sent between threads. No lock is held
 //! while an actor runs: an actor may call the world and its hosts as it likes and may itself call
 //! [`World::step`], as a blocking call inside an actor does. What a host's lock does cover is the
-//! closure of `Host::with`: within it the world may be asked for the time and given actors, but
+//! closure of [`Host::with`]: within it the world may be asked for the time and given actors, but
 //! must not be stepped, and the same host not be entered again.
 
 mod cable;
-// mod host;
-// mod pair;
+mod host;
+mod pair;
 mod port;
 mod random;
 mod router;
@@ -40,8 +40,8 @@ mod world;
 mod tests;
 
 pub use cable::{CableCounters, Conditions, Filter, Verdict};
-// pub use host::Host;
-// pub use pair::Pair;
+pub use host::Host;
+pub use pair::Pair;
 pub use port::Port;
 pub use random::Random;
 pub use router::{Answer, Router, RouterCounters, RouterWatch};

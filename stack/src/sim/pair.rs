@@ -45,10 +45,7 @@ impl Pair {
 
     /// The IPv4 and IPv6 address of host `number`, 1 for the client and 2 for the server.
     pub const fn addresses(number: u8) -> [IpAddress; 2] {
-        [
-            IpAddress::v4(10, 0, 0, number),
-            IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, number as u16),
-        ]
+        [IpAddress::v4(10, 0, 0, number), IpAddress::v6(0xfd00, 0, 0, 0, 0, 0, 0, number as u16)]
     }
 
     /// The Ethernet address of host `number`.
