@@ -1,5 +1,4 @@
 use std::string::{String, ToString};
-use std::vec;
 use std::vec::Vec;
 
 use super::*;
@@ -374,10 +373,14 @@ fn stacks_with_other_seeds_or_addresses_have_other_ethernet_addresses() {
 
 #[test]
 fn timing_names_the_schedules() {
-    let ends: Vec<Option<u64>> =
-        vec![TimingChoice::Win10, TimingChoice::Win7, TimingChoice::Rfc6298, TimingChoice::Test]
-            .into_iter()
-            .map(|timing| timing.syn().total.map(|total| total.total_millis()))
-            .collect();
-    assert_eq!(ends, [Some(21_000), Some(21_000), None, Some(300)]);
+    for (timing, first_step_ms, repeated) in
+        [("win10", 1000, 4), ("win7", 3000, 2), ("rfc6298", 1000, 6), ("test", 20, 3)]
+    {
+        let syn = by_flag(Setting::Timing, timing).unwrap().stack(1).syn;
+        assert_eq!(
+            (syn.initial.total_millis(), syn.retries),
+            (first_step_ms, repeated),
+            "{timing}"
+        );
+    }
 }
