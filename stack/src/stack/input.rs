@@ -140,12 +140,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 self.connection_input(arrival, id, segment, packet, departing);
                 return;
             }
-            Some(Target::Rest(id)) => {
-                if !self.rest_input(arrival.now, id, segment, departing) {
-                    return;
-                }
+            Some(Target::Rest(id)) if !self.rest_input(arrival.now, id, segment, departing) => {
+                return;
             }
-            None => {}
+            Some(Target::Rest(_)) | None => {}
         }
         if segment.has(SYN)
             && !segment.has(ACK)

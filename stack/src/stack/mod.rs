@@ -155,6 +155,12 @@ struct Waiting<P> {
     packet: P,
 }
 
+type Pending<'a, S> = Slab<
+    Waiting<<S as Storage<'a>>::Packet>,
+    PendingKind,
+    <S as Storage<'a>>::Sockets<Place<Waiting<<S as Storage<'a>>::Packet>>>,
+>;
+
 /// Where a packet came from, and when.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -212,7 +218,7 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     connection_events: S::Queue<TcpId>,
     listener_events: S::Queue<ListenerId>,
     datagram_events: S::Queue<UdpId>,
-    pending: Slab<Waiting<S::Packet>, PendingKind, S::Sockets<Place<Waiting<S::Packet>>>>,
+    pending: Pending<'a, S>,
     pending_by: Table<IpAddress, PendingId, S::Hash<Slot<IpAddress, PendingId>>>,
     loopback: S::Packets<S::Packet>,
     /// Frames that a busy link did not take yet, in order.

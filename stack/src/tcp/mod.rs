@@ -297,7 +297,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         ) || (self.cell.is_some()
             && self.connected_at.is_some()
             && self.state() == State::Closed);
-        let receivable = socket.map_or(0, |socket| socket.recv_queue());
+        let receivable = socket.map_or(0, smoltcp::socket::tcp::Socket::recv_queue);
         TcpStatus {
             phase: self.phase(),
             local: self.local,
@@ -315,7 +315,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
                 .handshake
                 .as_ref()
                 .map_or(self.handshake_segments, Handshake::sent),
-            state: socket.map(|socket| socket.state()),
+            state: socket.map(smoltcp::socket::tcp::Socket::state),
         }
     }
 
