@@ -7,7 +7,6 @@
 //! The kernel's side is configured with `ip` from iproute2: what it does can be typed by hand.
 
 use std::fs::{self, OpenOptions};
-use std::path::Path;
 use std::process::Command;
 use std::{env, fmt, io, thread};
 
@@ -269,28 +268,6 @@ pub fn ip(arguments: &str) -> Result<(), NamespaceError> {
 pub fn set(setting: &str, value: &str) -> Result<(), NamespaceError> {
     let path = format!("/proc/sys/{setting}");
     fs::write(&path, value).map_err(|why| NamespaceError::Setting { path, why })
-}
-
-/// One sentence about a TAP device that could not be opened by its name.
-pub fn why_no_tap(name: &str, error: &io::Error) -> String {
-    // /sys/class/net may be of another namespace than this thread's; so ask ip.
-    let exists = ip(&format!("link show dev {name}")).is_ok();
-    match error.raw_os_error().map(Errno::from_raw) {
-        _ if !Path::new(TUN).exists() => format!("{TUN} is missing; run: sudo modprobe tun"),
-        Some(Errno::EACCES) => format!("{TUN} cannot be opened; run: {}", as_root()),
-        Some(Errno::EBUSY) => format!(
-            "the device {name} is in use, and only one process may use a TAP device at a time"
-        ),
-        Some(Errno::EINVAL) if exists => format!("the device {name} is not a TAP device"),
-        Some(Errno::EPERM) if exists => format!(
-            "the device {name} belongs to another user; run: sudo scripts/tap down {name} && \
-             sudo scripts/tap up {name}"
-        ),
-        Some(Errno::EPERM) => {
-            format!("there is no device {name}; run: sudo scripts/tap up {name}")
-        }
-        _ => format!("the device {name} cannot be opened ({})", words(error)),
-    }
 }
 
 /// Whether a namespace can be entered here, found out in a thread that is thrown away.
