@@ -219,7 +219,10 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
                 core::cmp::Ordering::Less => 0,
             };
             let on_link = own.contains_addr(&next) || subnet_broadcast(*own) == Some(next);
-            (scope, on_link, common_prefix(own.address(), destination))
+            // Groups have no prefix that means anything.
+            let group = destination.is_multicast() || destination.is_broadcast();
+            let common = if group { 0 } else { common_prefix(own.address(), destination) };
+            (scope, on_link, common)
         };
         let mut best = None;
         for own in self.addresses.iter().filter(|own| same_family(own.address(), destination)) {
