@@ -16,7 +16,10 @@ use smoltcp::wire::{
 use super::world::Device;
 
 const ETHERNET_HEADER: usize = 14;
-const IPV6_MIN_MTU: usize = 1280;
+/// The longest ICMP error (RFC 1812 4.3.2.3).
+const IPV4_ERROR_LIMIT: usize = 576;
+/// The longest ICMPv6 error (RFC 4443 2.4(c)).
+const IPV6_ERROR_LIMIT: usize = 1280;
 
 /// What a [`Router`] does with packets to a prefix.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +105,8 @@ impl Router {
         self
     }
 
-    /// Errors quote the IP header and this many bytes of its payload, 8 unless told otherwise.
+    /// Errors quote the IP header and this many bytes of its payload, 8 unless told otherwise, as
+    /// far as an error may be long: 576 bytes in IPv4, 1280 in IPv6.
     #[must_use]
     pub fn with_quote(mut self, bytes: usize) -> Self {
         self.quote = bytes;
@@ -247,7 +251,8 @@ impl Router {
         let Some(router) = self.v4() else { return self.silence() };
         self.watch.count(|counters| &mut counters.errors);
 
-        let quote = &packet[..packet.len().min(header + self.quote)];
+        let room = IPV4_ERROR_LIMIT - 20 - 8;
+        let quote = &packet[..packet.len().min(header.saturating_add(self.quote)).min(room)];
         let repr = Ipv4Repr {
             src_addr: router,
             dst_addr: source,
@@ -295,8 +300,8 @@ impl Router {
         let Some(router) = self.v6() else { return self.silence() };
         self.watch.count(|counters| &mut counters.errors);
 
-        let room = IPV6_MIN_MTU - 40 - 8;
-        let quote = &packet[..packet.len().min(40 + self.quote).min(room)];
+        let room = IPV6_ERROR_LIMIT - 40 - 8;
+        let quote = &packet[..packet.len().min(self.quote.saturating_add(40)).min(room)];
         let repr = Ipv6Repr {
             src_addr: router,
             dst_addr: source,
