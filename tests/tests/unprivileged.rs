@@ -2,6 +2,7 @@
 //!
 //! These tests are root's: they drop to the user nobody, in mount namespaces of their own, where the
 //! machine looks as it is to look.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
