@@ -226,7 +226,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
 
         let unsent = connection.queued() > 0;
-        if connection.stage.arrive(segment, packet, unsent) == Verdict::Hide {
+        let mut segment = *segment;
+        if connection.stage.arrive(&mut segment, packet, unsent) == Verdict::Hide {
             return;
         }
         // Only while the handshake's own copies are out does smoltcp get a moved clock.
@@ -252,7 +253,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         let after = socket.state();
         if before != after || segment.has(ACK) {
-            connection.stage.accepted(now, segment, packet, before, after);
+            connection.stage.accepted(now, &segment, packet, before, after);
         }
         if connection.role == Role::Released {
             connection.discard();
@@ -262,7 +263,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if len > 0 {
             self.connection_send(now, id, departing, len);
         }
-        self.changed(now, id, before, after, Some((segment, evidence)), departing);
+        self.changed(now, id, before, after, Some((&segment, evidence)), departing);
         self.mark_dirty(id);
     }
 

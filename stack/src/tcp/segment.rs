@@ -142,6 +142,31 @@ impl Segment {
         packet.get(option.start).map(|shift| (*shift).min(14))
     }
 
+    /// Overwrites the sequence number. The checksum is not updated.
+    pub(crate) fn set_sequence(&mut self, packet: &mut [u8], sequence: TcpSeqNumber) {
+        self.sequence = sequence;
+        self.overwrite(packet, 4, &sequence.0.to_be_bytes());
+    }
+
+    /// Overwrites the acknowledgment number. The checksum is not updated.
+    pub(crate) fn set_acknowledgment(&mut self, packet: &mut [u8], acknowledgment: TcpSeqNumber) {
+        self.acknowledgment = acknowledgment;
+        self.overwrite(packet, 8, &acknowledgment.0.to_be_bytes());
+    }
+
+    /// Overwrites the window field. The checksum is not updated.
+    pub(crate) fn set_window(&mut self, packet: &mut [u8], window: u16) {
+        self.window = window;
+        self.overwrite(packet, 14, &window.to_be_bytes());
+    }
+
+    fn overwrite(&self, packet: &mut [u8], at: usize, bytes: &[u8]) {
+        let start = self.offset + at;
+        if let Some(field) = packet.get_mut(start..start + bytes.len()) {
+            field.copy_from_slice(bytes);
+        }
+    }
+
     /// Lowers the maximum segment size option to `limit`. The checksum is not updated.
     pub(crate) fn clamp_mss(&self, packet: &mut [u8], limit: u16) {
         if let Some(option) = self.option(packet, OPTION_MSS)

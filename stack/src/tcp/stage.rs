@@ -53,7 +53,11 @@ pub(crate) struct Stage {
     /// The sequence number after the peer's FIN, once it was accepted.
     peer_end: Option<TcpSeqNumber>,
     acknowledged: TcpSeqNumber,
-    peer_window: usize,
+    /// The right edge of the peer's window.
+    edge: TcpSeqNumber,
+    /// SND.WL1 and SND.WL2: the segment that last moved the edge.
+    edge_sequence: TcpSeqNumber,
+    edge_acknowledgment: TcpSeqNumber,
     peer_shift: u8,
     window: u16,
     /// Repetitions of the oldest segment since it was first sent.
@@ -77,7 +81,9 @@ impl Stage {
             fin: None,
             peer_end: None,
             acknowledged: zero,
-            peer_window: 0,
+            edge: zero,
+            edge_sequence: zero,
+            edge_acknowledgment: zero,
             peer_shift: 0,
             window: 0,
             retries: 0,
@@ -90,7 +96,7 @@ impl Stage {
 
     /// A segment that smoltcp wrote passes out.
     pub(crate) fn depart(&mut self, now: Instant, packet: &mut [u8], retries: u8) -> Departure {
-        let Some(segment) = Segment::parse(packet) else { return Departure::Send };
+        let Some(mut segment) = Segment::parse(packet) else { return Departure::Send };
         if self.path.flow_label != 0 {
             set_flow_label(packet, self.path.flow_label);
         }
@@ -112,13 +118,23 @@ impl Stage {
             self.acknowledged = segment.acknowledgment;
             self.window = segment.window;
         }
-        if segment.span() == 0 || segment.has(SYN) {
+        if segment.span() == 0 {
+            // After a retransmission time-out smoltcp numbers its bare acknowledgments from where
+            // it starts again. The peer has that behind it, must discard them (RFC 9293, section
+            // 3.10.7.4), and if the other side does the same neither ever hears the other again.
+            if self.started && segment.sequence < self.furthest {
+                segment.set_sequence(packet, self.furthest);
+            }
+            return Departure::Send;
+        }
+        if segment.has(SYN) {
             return Departure::Send;
         }
         if segment.has(FIN) {
             self.fin = Some(segment.sequence + segment.payload);
         }
-        if segment.sequence < self.unacknowledged || (self.peer_window == 0 && segment.payload <= 1)
+        if segment.sequence < self.unacknowledged
+            || (self.peer_window() == 0 && segment.payload <= 1)
         {
             // A keep-alive probes an idle connection, a lone byte a closed window. Neither is a
             // repetition, and neither must go on for ever when nobody answers (RFC 1122, section
@@ -146,7 +162,12 @@ impl Stage {
     }
 
     /// A segment arrives; `packet` may be changed before smoltcp gets it.
-    pub(crate) fn arrive(&mut self, segment: &Segment, packet: &mut [u8], unsent: bool) -> Verdict {
+    pub(crate) fn arrive(
+        &mut self,
+        segment: &mut Segment,
+        packet: &mut [u8],
+        unsent: bool,
+    ) -> Verdict {
         if segment.has(SYN)
             && let Some(limit) = self.path.mss
         {
@@ -154,6 +175,9 @@ impl Stage {
             segment.clamp_mss(packet, limit);
         }
         self.probes = 0;
+        if segment.has(ACK) && !segment.has(SYN) && !segment.has(RST) {
+            self.straighten(segment, packet);
+        }
         let only_fin_is_out = self.fin == Some(self.unacknowledged) && !unsent;
         if only_fin_is_out
             && segment.span() == 0
@@ -169,6 +193,45 @@ impl Stage {
         Verdict::Show
     }
 
+    /// Makes a segment that was overtaken say nothing that is older than what is known.
+    fn straighten(&mut self, segment: &mut Segment, packet: &mut [u8]) {
+        let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
+        let (sequence, acknowledgment) = (segment.sequence, segment.acknowledgment);
+        // RFC 9293, section 3.10.7.4: only a segment that is not older moves the window back.
+        let newer = self.edge_sequence < sequence
+            || (self.edge_sequence == sequence && self.edge_acknowledgment <= acknowledgment);
+        if newer {
+            (self.edge_sequence, self.edge_acknowledgment) = (sequence, acknowledgment);
+            self.edge = offered;
+        } else if self.edge < offered {
+            self.edge = offered;
+        }
+        if acknowledgment < self.unacknowledged {
+            // smoltcp drops a segment with an old acknowledgment, and the data in it.
+            segment.set_acknowledgment(packet, self.unacknowledged);
+        }
+        let shown = segment.acknowledgment;
+        let window = if shown < self.edge { self.edge - shown } else { 0 } >> self.peer_shift;
+        let window = u16::try_from(window).unwrap_or(u16::MAX);
+        if window != segment.window {
+            segment.set_window(packet, window);
+        }
+    }
+
+    fn peer_window(&self) -> usize {
+        if self.unacknowledged < self.edge { self.edge - self.unacknowledged } else { 0 }
+    }
+
+    /// The peer's window is closed, so only probes may be sent.
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.started && self.peer_window() == 0
+    }
+
+    /// SND.UNA and the last RCV.NXT that the peer was told.
+    pub(crate) fn numbers(&self) -> (TcpSeqNumber, TcpSeqNumber) {
+        (self.unacknowledged, self.acknowledged)
+    }
+
     /// smoltcp has taken `segment` and went from `before` to `after`.
     pub(crate) fn accepted(
         &mut self,
@@ -180,9 +243,11 @@ impl Stage {
     ) {
         if segment.has(SYN) {
             self.peer_shift = segment.window_scale(packet).unwrap_or(0);
-            self.peer_window = usize::from(segment.window);
-        } else if segment.has(ACK) && segment.acknowledgment >= self.unacknowledged {
-            self.peer_window = usize::from(segment.window) << self.peer_shift;
+            // The window of a SYN is not scaled (RFC 7323, section 2.2). A bare SYN acknowledges
+            // nothing: the window begins with our first data.
+            self.edge = self.initial + 1usize + usize::from(segment.window);
+            self.edge_sequence = segment.sequence;
+            self.edge_acknowledgment = self.initial;
         }
         if segment.has(ACK)
             && segment.acknowledgment > self.unacknowledged
