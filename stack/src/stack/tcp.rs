@@ -28,9 +28,6 @@ const BURST: usize = 16;
 /// How long a connection that smoltcp says is due, but that sends nothing, is left alone.
 const STUCK: Duration = Duration::from_millis(10);
 
-/// The longest segment without data and options: IPv6 and TCP header.
-const BARE: usize = 60;
-
 /// How long a released connection waits for the peer's FIN once everything was delivered.
 const FIN_WAIT_2: Duration = Duration::from_secs(60);
 
@@ -418,7 +415,6 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             self.changed(now, id, before, after, None, departing);
             if len == 0 {
-                self.start_probing(now, id, departing);
                 self.schedule(now, id);
                 return;
             }
@@ -438,34 +434,6 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             if !self.stalled.is_empty() {
                 return;
             }
-        }
-    }
-
-    /// Gets smoltcp to probe a closed window.
-    ///
-    /// When its retransmission timer fires while the window is closed it stops every timer, and
-    /// neither the unacknowledged data nor a probe is ever sent. Told once more that the window is
-    /// closed, it starts to probe.
-    fn start_probing(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
-        let Some(connection) = self.connections.get_mut(id) else { return };
-        if !connection.stage.is_blocked() {
-            return;
-        }
-        let (acknowledgment, sequence) = connection.stage.numbers();
-        let (local, remote) = (connection.local, connection.remote);
-        let Some(cell) = &mut connection.cell else { return };
-        if cell.socket().send_queue() == 0 || self.ip.poll_at(now, cell.set()).is_some() {
-            return;
-        }
-        let mut told = [0; BARE + HEADER];
-        let Some(len) = write_ack(&mut told, remote, local, sequence, acknowledgment, 0) else {
-            return;
-        };
-        let Some(packet) = told.get(HEADER..HEADER + len) else { return };
-        let Some(room) = departing.get_mut(HEADER..) else { return };
-        let len = self.ip.ingress(now, cell.set(), packet, room);
-        if len > 0 {
-            self.connection_send(now, id, departing, len);
         }
     }
 

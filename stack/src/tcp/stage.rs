@@ -48,6 +48,8 @@ pub(crate) struct Stage {
     unacknowledged: TcpSeqNumber,
     /// The end of the furthest segment that was ever sent.
     furthest: TcpSeqNumber,
+    /// The same without probes: what the peer once said it has room for.
+    permitted: TcpSeqNumber,
     /// The sequence number of our FIN, once sent.
     fin: Option<TcpSeqNumber>,
     /// The sequence number after the peer's FIN, once it was accepted.
@@ -78,6 +80,7 @@ impl Stage {
             initial: zero,
             unacknowledged: zero,
             furthest: zero,
+            permitted: zero,
             fin: None,
             peer_end: None,
             acknowledged: zero,
@@ -112,6 +115,7 @@ impl Stage {
                 self.initial = segment.sequence;
                 self.unacknowledged = segment.sequence;
                 self.furthest = segment.end();
+                self.permitted = segment.end();
             }
         }
         if segment.has(ACK) {
@@ -146,11 +150,16 @@ impl Stage {
                 return Departure::GiveUp;
             }
             self.probes += 1;
-        } else if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
-            if self.retries >= retries {
-                return Departure::GiveUp;
+        } else {
+            if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
+                if self.retries >= retries {
+                    return Departure::GiveUp;
+                }
+                self.retries += 1;
             }
-            self.retries += 1;
+            if self.permitted < segment.end() {
+                self.permitted = segment.end();
+            }
         }
         if self.furthest < segment.end() {
             self.furthest = segment.end();
@@ -210,8 +219,13 @@ impl Stage {
             // smoltcp drops a segment with an old acknowledgment, and the data in it.
             segment.set_acknowledgment(packet, self.unacknowledged);
         }
+        // Whatever was sent was permitted, so it may be repeated. If the window that smoltcp sees
+        // were closed over it, its retransmission timer would fire once, stop, and never be
+        // started again.
         let shown = segment.acknowledgment;
-        let window = if shown < self.edge { self.edge - shown } else { 0 } >> self.peer_shift;
+        let ahead = |edge: TcpSeqNumber| if shown < edge { edge - shown } else { 0 };
+        let unit = 1 << self.peer_shift;
+        let window = (ahead(self.edge) / unit).max(ahead(self.permitted).div_ceil(unit));
         let window = u16::try_from(window).unwrap_or(u16::MAX);
         if window != segment.window {
             segment.set_window(packet, window);
@@ -220,16 +234,6 @@ impl Stage {
 
     fn peer_window(&self) -> usize {
         if self.unacknowledged < self.edge { self.edge - self.unacknowledged } else { 0 }
-    }
-
-    /// The peer's window is closed, so only probes may be sent.
-    pub(crate) fn is_blocked(&self) -> bool {
-        self.started && self.peer_window() == 0
-    }
-
-    /// SND.UNA and the last RCV.NXT that the peer was told.
-    pub(crate) fn numbers(&self) -> (TcpSeqNumber, TcpSeqNumber) {
-        (self.unacknowledged, self.acknowledged)
     }
 
     /// smoltcp has taken `segment` and went from `before` to `after`.
