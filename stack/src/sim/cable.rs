@@ -32,7 +32,7 @@ pub struct Conditions {
     pub reorder_by: Duration,
     /// The most frames that are in one direction of the cable at a time; further ones are lost.
     pub capacity: usize,
-    /// The largest IP packet in a frame, in bytes.
+    /// The largest IP packet in a frame, in bytes; at most 65535.
     pub mtu: usize,
 }
 
@@ -49,6 +49,11 @@ impl Conditions {
         capacity: 4096,
         mtu: 1500,
     };
+
+    pub(super) fn within_bounds(mut self) -> Self {
+        self.mtu = self.mtu.min(65535);
+        self
+    }
 }
 
 impl Default for Conditions {
@@ -154,7 +159,7 @@ impl Lane {
         if let Some(rate) = conditions.rate {
             let bits = (length as u64).saturating_mul(8_000_000);
             let duration = Duration::from_micros(bits.div_ceil(rate.max(1)));
-            departure = self.busy_until.max(now) + duration;
+            departure = plus(self.busy_until.max(now), duration);
             self.busy_until = departure;
         }
         // Lost after it took its time on the cable.
@@ -164,11 +169,11 @@ impl Lane {
         }
 
         let least = Duration::from_micros(1);
-        let delay = conditions.delay.max(least) + Duration::from_micros(jitter) + held;
-        let mut arrival = departure + delay;
+        let mut arrival = plus(departure, conditions.delay.max(least));
+        arrival = plus(plus(arrival, Duration::from_micros(jitter)), held);
         if reordered {
             self.counters.reordered += 1;
-            arrival += conditions.reorder_by;
+            arrival = plus(arrival, conditions.reorder_by);
         } else if held == Duration::ZERO {
             arrival = arrival.max(self.last_arrival);
             self.last_arrival = arrival;
@@ -181,4 +186,10 @@ impl Lane {
         }
         [Some(arrival), copy.then_some(arrival)]
     }
+}
+
+/// `instant + duration`, or the end of time.
+pub(super) fn plus(instant: Instant, duration: Duration) -> Instant {
+    let duration = i64::try_from(duration.total_micros()).unwrap_or(i64::MAX);
+    Instant::from_micros(instant.total_micros().saturating_add(duration))
 }

@@ -3,15 +3,13 @@
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use core::fmt;
-use core::ops::{Deref, DerefMut};
-use std::io::Write;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, ThreadId};
+use std::io::{self, Write};
 
 use smoltcp::time::Instant;
 use smoltcp::wire::IpCidr;
 
 use super::cable::{Conditions, Verdict};
+use super::exclusive::Exclusive;
 use super::port::{Port, later};
 use super::world::{Node, PortId, World};
 use crate::config::Config;
@@ -40,7 +38,7 @@ impl World {
                 // Growable tables refuse nothing.
                 let _ = stack.add_address(address);
             }
-            Arc::new(HostNode { stack: Mutex::new(stack), holder: Mutex::new(None) })
+            Arc::new(HostNode { stack: Exclusive::new(stack) })
         });
         Host { world: self.clone(), port, node }
     }
@@ -58,7 +56,7 @@ impl Host {
         &self,
         work: impl FnOnce(&mut Stack<'static, Port, Growable>, Instant) -> R,
     ) -> R {
-        let mut stack = self.node.enter();
+        let mut stack = self.node.stack.enter();
         let now = self.world.now();
         let result = work(&mut stack, now);
         let deadline = stack.poll_at();
@@ -80,6 +78,15 @@ impl Host {
     /// [`SharedBuffer`](crate::link::capture::SharedBuffer) can be read while recording goes on.
     pub fn capture(&self, writer: impl Write + Send + 'static) {
         self.with(|stack, _| stack.link_mut().record(Box::new(writer)));
+    }
+
+    /// Makes everything captured so far reach its destination; also done when world and host are
+    /// dropped.
+    ///
+    /// # Errors
+    /// The error that ended the capture, or that of the writer now.
+    pub fn flush_capture(&self) -> io::Result<()> {
+        self.with(|stack, _| stack.link_mut().flush_record())
     }
 
     /// Plugs the cable in or out: see [`World::set_link_up`].
@@ -114,54 +121,14 @@ impl fmt::Debug for Host {
     }
 }
 
-/// The stack of a host and who works on it.
+/// The stack of a host.
 struct HostNode {
-    stack: Mutex<Stack<'static, Port, Growable>>,
-    holder: Mutex<Option<ThreadId>>,
-}
-
-impl HostNode {
-    fn enter(&self) -> Entered<'_> {
-        let this = thread::current().id();
-        let holder = *self.holder.lock().unwrap_or_else(PoisonError::into_inner);
-        assert!(
-            holder != Some(this),
-            "a simulated host was stepped or entered from within `Host::with` of the same host"
-        );
-        let stack = self.stack.lock().unwrap_or_else(PoisonError::into_inner);
-        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = Some(this);
-        Entered { stack, holder: &self.holder }
-    }
-}
-
-/// The stack, locked, and the thread noted as its holder.
-struct Entered<'a> {
-    stack: MutexGuard<'a, Stack<'static, Port, Growable>>,
-    holder: &'a Mutex<Option<ThreadId>>,
-}
-
-impl Deref for Entered<'_> {
-    type Target = Stack<'static, Port, Growable>;
-    fn deref(&self) -> &Self::Target {
-        &self.stack
-    }
-}
-
-impl DerefMut for Entered<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.stack
-    }
-}
-
-impl Drop for Entered<'_> {
-    fn drop(&mut self) {
-        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
+    stack: Exclusive<Stack<'static, Port, Growable>>,
 }
 
 impl Node for HostNode {
     fn run(&self, now: Instant) {
-        let mut stack = self.enter();
+        let mut stack = self.stack.enter();
         for _ in 0..ROUND_LIMIT {
             if stack.poll(now) == Progress::Idle {
                 let deadline = stack.poll_at().map(|deadline| later(deadline, now));

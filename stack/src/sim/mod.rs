@@ -28,6 +28,7 @@
 //! must not be stepped, and the same host not be entered again.
 
 mod cable;
+mod exclusive;
 mod host;
 mod pair;
 mod port;

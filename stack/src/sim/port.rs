@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::vec;
 use core::fmt;
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
 use std::time::SystemTime;
 
 use smoltcp::time::{Duration, Instant};
 
+use super::cable::plus;
+use super::exclusive::Exclusive;
 use super::world::{Device, Node, WeakCore};
 use crate::link::capture::Recorder;
 use crate::link::{Direction, Link, LinkError};
@@ -111,18 +112,18 @@ impl fmt::Debug for Port {
 
 /// A [`Device`] on its port.
 pub(super) struct DeviceNode {
-    parts: Mutex<(Box<dyn Device + Send>, Port)>,
+    parts: Exclusive<(Box<dyn Device + Send>, Port)>,
 }
 
 impl DeviceNode {
     pub(super) fn new(device: Box<dyn Device + Send>, port: Port) -> Self {
-        Self { parts: Mutex::new((device, port)) }
+        Self { parts: Exclusive::new((device, port)) }
     }
 }
 
 impl Node for DeviceNode {
     fn run(&self, now: Instant) {
-        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = self.parts.enter();
         let (device, port) = &mut *parts;
         let mut buffer = vec![0; port.mtu() + 14 + 4];
         for _ in 0..TURN_LIMIT {
@@ -144,5 +145,5 @@ impl Node for DeviceNode {
 /// The deadline of a party that has just been attended to. One that has passed already would
 /// stop the clock for ever.
 pub(super) fn later(deadline: Instant, now: Instant) -> Instant {
-    deadline.max(now + Duration::from_micros(1))
+    deadline.max(plus(now, Duration::from_micros(1)))
 }

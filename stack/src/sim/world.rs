@@ -4,13 +4,13 @@ use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::sync::{Arc, Weak};
 use alloc::vec::Vec;
-use core::fmt;
+use core::{fmt, mem};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use smoltcp::time::{Duration, Instant};
 
-use super::cable::{CableCounters, Conditions, Filter, Lane, Verdict};
+use super::cable::{CableCounters, Conditions, Filter, Lane, Verdict, plus};
 use super::port::{DeviceNode, Port};
 use super::random::Random;
 use super::switch::{Forward, Switch};
@@ -87,7 +87,10 @@ impl World {
     /// passed.
     ///
     /// Actors run one after the other, in the order of their times and then of their
-    /// registration, and after the frames and timers of the same instant.
+    /// registration, and after the frames and timers of the same instant. An actor that blocks, by
+    /// stepping the world itself, holds up whoever called the step that runs it, and nobody else.
+    ///
+    /// Until it runs, the world keeps what it holds: a handle of the world in it keeps the world.
     pub fn at(&self, time: Instant, actor: impl FnOnce(&Self) + Send + 'static) {
         let mut state = self.core.lock();
         let sequence = state.next_sequence();
@@ -96,7 +99,7 @@ impl World {
 
     /// Runs `actor` when `delay` has passed.
     pub fn after(&self, delay: Duration, actor: impl FnOnce(&Self) + Send + 'static) {
-        self.at(self.now() + delay, actor);
+        self.at(plus(self.now(), delay), actor);
     }
 
     /// Runs `actor` for the first time at `first` and then again every `period`, which is at
@@ -111,7 +114,7 @@ impl World {
         let period = period.max(Duration::from_micros(1));
         self.at(first, move |world| {
             if actor(world) == Repeat::Again {
-                world.every(first + period, period, actor);
+                world.every(plus(first, period), period, actor);
             }
         });
     }
@@ -121,7 +124,7 @@ impl World {
     /// the next deadline. The work of a step is bounded.
     ///
     /// # Panics
-    /// When called within `Host::with` of a host that is due.
+    /// When called within [`Host::with`](super::Host::with) of a host that is due, or by a device.
     pub fn step(&self) -> Stepped {
         self.step_within(None)
     }
@@ -139,7 +142,7 @@ impl World {
 
     /// Steps until everything of the next `duration` is done.
     pub fn run_for(&self, duration: Duration) {
-        self.run_until(self.now() + duration);
+        self.run_until(plus(self.now(), duration));
     }
 
     /// Steps as long as `condition` holds. Tells whether it was the condition that ended it
@@ -153,21 +156,26 @@ impl World {
         Stepped::Progressed
     }
 
+    // A port of another world has no cable here: nothing happens to it, and nothing is known of
+    // it.
+
     /// The conditions of the cable at `port`.
     pub fn conditions(&self, port: PortId) -> Conditions {
-        self.core.lock().ports[port.0].conditions
+        self.core.lock().ports.get(port.0).map_or(Conditions::GOOD, |entry| entry.conditions)
     }
 
     /// Changes the conditions of the cable at `port` for the frames that enter it from now on.
     pub fn set_conditions(&self, port: PortId, conditions: Conditions) {
-        self.core.lock().ports[port.0].conditions = conditions;
+        if let Some(entry) = self.core.lock().ports.get_mut(port.0) {
+            entry.conditions = conditions.within_bounds();
+        }
     }
 
     /// Plugs the cable at `port` in or out. What is on it when it is unplugged is lost.
     pub fn set_link_up(&self, port: PortId, up: bool) {
         let mut state = self.core.lock();
         let now = state.now;
-        let entry = &mut state.ports[port.0];
+        let Some(entry) = state.ports.get_mut(port.0) else { return };
         if entry.up != up {
             entry.up = up;
             let lost = entry.inbox.len();
@@ -181,18 +189,33 @@ impl World {
     }
 
     /// Shows every frame of the cable at `port` to `filter`, in place of an earlier one.
+    ///
+    /// The world keeps the filter: one that holds the world in turn is only freed by
+    /// [`World::clear_filter`].
     pub fn set_filter(
         &self,
         port: PortId,
         filter: impl FnMut(&[u8], Direction) -> Verdict + Send + 'static,
     ) {
         let filter: Filter = Box::new(filter);
-        self.core.lock().ports[port.0].filter = Some(Arc::new(Mutex::new(filter)));
+        let filter = Some(Arc::new(Mutex::new(filter)));
+        self.exchange_filter(port, filter);
     }
 
     /// Takes the filter away again.
     pub fn clear_filter(&self, port: PortId) {
-        self.core.lock().ports[port.0].filter = None;
+        self.exchange_filter(port, None);
+    }
+
+    fn exchange_filter(&self, port: PortId, filter: Option<Arc<Mutex<Filter>>>) {
+        let mut state = self.core.lock();
+        let old = match state.ports.get_mut(port.0) {
+            Some(entry) => mem::replace(&mut entry.filter, filter),
+            None => filter,
+        };
+        // What it holds may be a handle of this world, whose lock must be free by then.
+        drop(state);
+        drop(old);
     }
 
     /// Lets `frame` arrive at the party behind `port` in one of the next steps, as if from the
@@ -200,17 +223,20 @@ impl World {
     pub fn inject(&self, port: PortId, frame: &[u8]) {
         let mut state = self.core.lock();
         let now = state.now;
-        state.ports[port.0].outward.inside += 1;
-        state.launch(now, Flight { frame: Bytes::copy_from_slice(frame), ..Flight::to(port.0) });
+        let Some(entry) = state.ports.get_mut(port.0) else { return };
+        entry.outward.inside += 1;
+        let frame = Bytes::copy_from_slice(frame);
+        let (port, direction) = (port.0, Direction::Inbound);
+        state.launch(now, Flight { port, direction, frame, filter: false });
     }
 
     /// What became of the frames towards the party at `port` (inbound) or from it (outbound).
     pub fn counters(&self, port: PortId, direction: Direction) -> CableCounters {
         let state = self.core.lock();
-        match direction {
-            Direction::Inbound => state.ports[port.0].outward.counters,
-            Direction::Outbound => state.ports[port.0].homeward.counters,
-        }
+        state.ports.get(port.0).map_or(CableCounters::default(), |entry| match direction {
+            Direction::Inbound => entry.outward.counters,
+            Direction::Outbound => entry.homeward.counters,
+        })
     }
 
     /// Makes a port and the party behind it.
@@ -226,7 +252,7 @@ impl World {
             let stream = |number| Lane::new(Random::stream(seed, 2 * index as u64 + number));
             state.ports.push(PortState {
                 node: None,
-                conditions,
+                conditions: conditions.within_bounds(),
                 up: true,
                 inbox: VecDeque::new(),
                 homeward: stream(0),
@@ -339,13 +365,6 @@ struct Flight {
     frame: Bytes,
     /// Whether the filter at the party's end must still be asked.
     filter: bool,
-}
-
-impl Flight {
-    /// An injected frame.
-    fn to(port: usize) -> Self {
-        Self { port, direction: Direction::Inbound, frame: Bytes::new(), filter: false }
-    }
 }
 
 impl State {
@@ -527,7 +546,7 @@ impl Core {
             }
             Verdict::Delay(delay) => {
                 flight.filter = false;
-                let arrival = state.now + delay;
+                let arrival = plus(state.now, delay);
                 state.launch(arrival, flight);
             }
         }

@@ -212,8 +212,7 @@ fn the_seed_alone_decides() {
         Conditions { jitter: us(300), loss: 0.2, duplicate: 0.2, reorder: 0.2, ..Conditions::GOOD };
     let run = |seed| {
         let (_, _, log) = send(seed, bad, 200);
-        let log = log.lock().unwrap().clone();
-        log
+        log.lock().unwrap().clone()
     };
     assert_eq!(run(5), run(5));
     assert_ne!(run(5), run(6));
@@ -268,4 +267,53 @@ fn frames_in_a_circle_do_not_stop_the_clock() {
     world.inject(PortId(0), &frame(2, 1, 60));
     world.run_until(at(1000));
     assert_eq!(world.now(), at(1000));
+}
+
+#[test]
+fn extreme_conditions_do_no_harm() {
+    let forever = Duration::MAX;
+    let conditions = Conditions {
+        delay: forever,
+        jitter: forever,
+        rate: Some(0),
+        loss: f64::NAN,
+        duplicate: f64::INFINITY,
+        reorder: 1.0,
+        reorder_by: forever,
+        capacity: usize::MAX,
+        mtu: usize::MAX,
+    };
+    let (world, sender, log) = send(1, conditions, 3);
+    assert_eq!(world.conditions(sender).mtu, 65535);
+    assert_eq!(numbers(&log).len(), 6, "at the end of time");
+    world.after(forever, |_| {});
+    world.run_for(forever);
+}
+
+#[test]
+fn a_port_of_another_world_is_no_port() {
+    let world = World::new(1);
+    let (port, _) = probe(&world, []);
+    let other = World::new(1);
+    other.set_conditions(port, Conditions::GOOD);
+    other.set_link_up(port, false);
+    other.set_filter(port, |_, _| Verdict::Drop);
+    other.clear_filter(port);
+    other.inject(port, &frame(2, 1, 60));
+    assert_eq!(other.conditions(port), Conditions::GOOD);
+    assert_eq!(other.counters(port, Direction::Inbound), CableCounters::default());
+    assert_eq!(other.step(), Stepped::Idle);
+}
+
+#[test]
+fn a_filter_that_holds_the_world_can_be_cleared() {
+    let world = World::new(1);
+    let (port, _) = probe(&world, []);
+    let held = world.clone();
+    world.set_filter(port, move |_, _| {
+        let _ = held.now();
+        Verdict::Pass
+    });
+    world.clear_filter(port);
+    assert_eq!(Arc::strong_count(&world.core), 1);
 }
