@@ -283,6 +283,18 @@ mod tap {
         assert!(status.success(), "ip {arguments}");
     }
 
+    /// Opens a device that was closed just now. A process that another test is starting may hold
+    /// a copy of its descriptor until it has become that program.
+    fn reopen(name: &str) -> Tap {
+        for _ in 0..100 {
+            match Tap::open(name) {
+                Err(TapError::InUse(_)) => thread::sleep(Duration::from_millis(20)),
+                result => return result.unwrap(),
+            }
+        }
+        panic!("{name} stays in use");
+    }
+
     /// Waits up to two seconds for a frame that satisfies `wanted`.
     fn await_frame(tap: &mut Tap, wanted: impl Fn(&[u8]) -> bool) -> Option<Vec<u8>> {
         let mut buffer = [0; 2048];
@@ -419,7 +431,7 @@ mod tap {
             assert!(matches!(&error, TapError::InUse(name) if name == "tap0"));
             assert!(error.to_string().contains("in use by another process"), "{error}");
             drop(first);
-            Tap::open("tap0").unwrap();
+            reopen("tap0");
         });
     }
 
@@ -447,7 +459,7 @@ mod tap {
             ip("tuntap add dev tap0 mode tap");
             ip("link set tap0 up");
             for _ in 0..2 {
-                let tap = Tap::open("tap0").unwrap();
+                let tap = reopen("tap0");
                 assert!(tap.is_up());
                 assert!(tap.as_fd().try_clone_to_owned().is_ok());
             }
