@@ -11,7 +11,9 @@
 //! - [`engine`] says who advances the stack while a call waits: the waiting caller itself on a
 //!   virtual clock or a microcontroller, or threads that share the work.
 //! - [`profile`] names each point where the reference documentation and observed Windows disagree.
-//! - [`address`], [`constants`] and [`error`] are Winsock's vocabulary with its exact numbers.
+//! - [`address`], [`memory`], [`constants`], [`qos`] and [`error`] are Winsock's vocabulary with
+//!   its exact numbers. A caller's memory reaches this crate as a safe value that is null,
+//!   unreadable, or bytes.
 //!
 //! The core uses neither `std` nor, without the `alloc` feature, a heap.
 #![no_std]
@@ -21,9 +23,27 @@ extern crate alloc;
 #[cfg(feature = "std")]
 extern crate std;
 
-#[cfg(feature = "std")]
-pub mod config;
+pub mod address;
+mod connect;
+pub mod constants;
 pub mod engine;
+pub mod error;
+mod listen;
+pub mod memory;
 mod process;
+pub mod profile;
+pub mod qos;
+mod readiness;
+mod socket;
+mod transfer;
 
-pub use process::{Core, Process};
+pub use address::{SockAddr, sockaddr};
+pub use error::{Error, Result};
+pub use listen::Caller;
+pub use memory::{Arg, Memory, MemoryMut, WsaBuf, WsaBufMut};
+#[cfg(feature = "alloc")]
+pub use process::Apc;
+pub use process::{BlockingHook, Core, Process, SocketHandle, WsaData};
+pub use profile::Profile;
+pub use qos::{FlowSpec, Qos};
+pub use readiness::FdSet;

@@ -13,8 +13,9 @@
 //! 3. In [`Engine::wait`]: return when [`Core::changed`] is true for `seen` and `interest`, when
 //!    `until` has passed, or at any earlier time.
 
-use core::marker::PhantomData;
+use core::fmt;
 
+use tapsock_stack::Stack;
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::Instant;
@@ -22,16 +23,22 @@ use tapsock_stack::time::Instant;
 use crate::process::Core;
 
 /// What [`Engine::with`] gives access to, for as long as its closure runs.
-///
-/// The stack itself (`stack: &'e mut Stack<'a, L, S>`) joins these fields with its type.
-#[derive(Debug)]
 pub struct Access<'e, 'a, L: Link, S: Storage<'a>> {
     /// The Winsock state.
     pub core: &'e mut Core<'a, S>,
-    /// The stack's kind of link.
-    pub link: PhantomData<L>,
+    /// The stack.
+    pub stack: &'e mut Stack<'a, L, S>,
     /// The current time.
     pub now: Instant,
+}
+
+impl<'a, L: Link, S: Storage<'a>> fmt::Debug for Access<'_, 'a, L, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Access")
+            .field("core", &self.core)
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
 }
 
 /// How a wait ended.

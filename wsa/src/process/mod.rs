@@ -1,17 +1,35 @@
 //! A Winsock process as a value.
 
+mod block;
+mod handle;
+mod startup;
 mod state;
+mod thread;
 
+pub use handle::SocketHandle;
+pub use startup::WsaData;
 pub use state::Core;
+#[cfg(feature = "alloc")]
+pub use thread::Apc;
+pub use thread::BlockingHook;
+
+pub(crate) use block::{Cue, Turn};
+pub(crate) use thread::Fault;
 
 use core::marker::PhantomData;
 
-use crate::engine::Engine;
+use tapsock_stack::event::Cause;
+
+use crate::engine::{Access, Engine};
+use crate::error::{Error, Result};
+use crate::profile::Profile;
 
 /// One Winsock process: its startup count and versions, its sockets, its profile, and the engine
 /// with the stack that it is bound to.
 ///
 /// All methods take `&self`; where the engine may be shared between threads, so may the process.
+/// Every Winsock call sets the calling thread's last error: to the code that it failed with, or
+/// to 0.
 #[derive(Debug)]
 pub struct Process<'a, E: Engine<'a>> {
     engine: E,
@@ -27,5 +45,80 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// The engine.
     pub const fn engine(&self) -> &E {
         &self.engine
+    }
+
+    /// The engine, and the end of the process.
+    pub fn into_engine(self) -> E {
+        self.engine
+    }
+
+    /// The calling thread, as [`Process::queue_user_apc`] names it.
+    pub fn thread(&self) -> u64 {
+        self.engine.thread()
+    }
+
+    /// How contradictions between documentation and observation are resolved.
+    pub fn profile(&self) -> Profile {
+        self.engine.with(|access| access.core.profile)
+    }
+
+    /// Resolves contradictions otherwise from now on. Attempts under way keep their rules.
+    pub fn set_profile(&self, profile: Profile) {
+        self.engine.with(|access| access.core.profile = profile);
+    }
+
+    /// The evidence of the calling thread's last failure: the packet or the silence that decided
+    /// it. `None` when the last failure was not decided on the wire.
+    ///
+    /// As with WSAGetLastError, only meaningful directly after a call that failed.
+    pub fn last_cause(&self) -> Option<Cause> {
+        let thread = self.engine.thread();
+        self.engine.with(|access| access.core.thread(thread).and_then(|thread| thread.cause))
+    }
+
+    /// The evidence of a socket's last failure, also where no call has reported it yet.
+    pub fn cause(&self, s: SocketHandle) -> Option<Cause> {
+        self.engine.with(|access| access.cause(s))
+    }
+
+    /// WSAGetLastError: the code of the calling thread's last failed call, 0 after a call that
+    /// succeeded. Works before WSAStartup.
+    pub fn wsa_get_last_error(&self) -> i32 {
+        if self.engine.is_down() {
+            return Error::WSAENETDOWN.code();
+        }
+        let thread = self.engine.thread();
+        self.engine.with(|access| access.core.thread(thread).map_or(0, |thread| thread.last_error))
+    }
+
+    /// WSASetLastError. Works before WSAStartup.
+    pub fn wsa_set_last_error(&self, code: i32) {
+        if self.engine.is_down() {
+            return;
+        }
+        let thread = self.engine.thread();
+        self.engine.with(|access| {
+            if let Some(thread) = access.core.thread_mut(thread) {
+                thread.last_error = code;
+            }
+        });
+    }
+
+    /// Runs a call that never waits: rows 1 and 2 of every ladder, `f`, the last error.
+    pub(crate) fn call<T>(
+        &self,
+        f: impl FnOnce(&mut Access<'_, 'a, E::Link, E::Storage>) -> Result<T, Fault>,
+    ) -> Result<T> {
+        if self.engine.is_down() {
+            return Err(Error::WSAENETDOWN);
+        }
+        let thread = self.engine.thread();
+        self.engine.with(|access| {
+            let outcome = match access.core.admit(thread) {
+                Ok(()) => f(access),
+                Err(error) => Err(error.into()),
+            };
+            access.core.finish(thread, outcome)
+        })
     }
 }

@@ -3,17 +3,37 @@
 use core::fmt;
 use core::marker::PhantomData;
 
+use tapsock_stack::Stack;
+use tapsock_stack::event::SocketRef;
+use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
+use tapsock_stack::time::Instant;
+
+use super::handle::{Place, SocketHandle, Sockets};
+use super::thread::{Fault, Thread, Threads};
+use crate::engine::Access;
+use crate::error::{Error, Result};
+use crate::profile::Profile;
+use crate::socket::Socket;
 
 /// All Winsock state of one process.
 ///
 /// An engine keeps it beside the stack and hands both out together. It never looks inside.
 pub struct Core<'a, S: Storage<'a>> {
+    /// WSAStartup calls without their WSACleanup.
+    pub(crate) startups: u32,
+    /// Version 1.1 was negotiated at least once: for the rest of the process's life blocking
+    /// hooks work and a pending connect answers a second one with WSAEINVAL.
+    pub(crate) ever_1_1: bool,
+    /// How contradictions are resolved.
+    pub(crate) profile: Profile,
+    pub(crate) sockets: Sockets<S::Sockets<Place>>,
+    threads: Threads<S::Sockets<Thread>>,
     /// Counts everything that may end a wait.
     epoch: u64,
     /// The epoch of the last change that concerns every waiting caller.
     touched_all: u64,
-    _storage: PhantomData<&'a S>,
+    _storage: PhantomData<&'a ()>,
 }
 
 impl<'a, S: Storage<'a>> Default for Core<'a, S> {
@@ -23,9 +43,25 @@ impl<'a, S: Storage<'a>> Default for Core<'a, S> {
 }
 
 impl<'a, S: Storage<'a>> Core<'a, S> {
-    /// The state of a process that has not called WSAStartup.
+    /// The state of a process that has not called WSAStartup, with [`Profile::DOCUMENTED`].
     pub fn new() -> Self {
-        Self { epoch: 0, touched_all: 0, _storage: PhantomData }
+        Self {
+            startups: 0,
+            ever_1_1: false,
+            profile: Profile::DOCUMENTED,
+            sockets: Sockets::new(),
+            threads: Threads::new(),
+            epoch: 0,
+            touched_all: 0,
+            _storage: PhantomData,
+        }
+    }
+
+    /// The same with another profile.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
     }
 
     /// The number of changes so far that may have ended somebody's wait.
@@ -34,15 +70,121 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
     }
 
     /// Whether something changed after the epoch `seen` that concerns a caller interested in the
-    /// sockets `interest`.
+    /// sockets `interest`; an empty list is interest in all of them.
     pub fn changed(&self, seen: u64, interest: &[u32]) -> bool {
-        let _ = interest;
         self.touched_all > seen
+            || (interest.is_empty() && self.epoch > seen)
+            || interest.iter().any(|index| self.sockets.changed(*index, seen))
+    }
+
+    /// Takes the stack's events. Engines call this whenever the stack was polled or used.
+    ///
+    /// Afterwards [`Core::changed`] is true for whoever may go on.
+    pub fn absorb<L: Link>(&mut self, stack: &mut Stack<'a, L, S>, now: Instant) {
+        while let Some(event) = stack.next_event() {
+            let mut access = Access { core: self, stack, now };
+            if let Some(handle) = access.core.sockets.handle_at(event.owner) {
+                let ours = access.core.sockets.get(handle).and_then(Socket::stack_ref);
+                if ours == Some(event.socket) {
+                    access.settle(handle);
+                }
+            }
+            // Also where the socket is another one by now: a wake-up too many is harmless.
+            self.touch(event.owner);
+        }
+    }
+
+    /// Whether the sockets closed by this process have delivered all they can, so that nothing is
+    /// lost when the process ends now.
+    pub fn is_idle(&self) -> bool {
+        self.sockets.len() == 0
+    }
+
+    /// Something about a socket changed.
+    pub(crate) fn touch(&mut self, index: u32) {
+        self.epoch += 1;
+        self.sockets.stamp(index, self.epoch);
+    }
+
+    /// Something changed that concerns every waiting caller.
+    pub(crate) fn touch_all(&mut self) {
+        self.epoch += 1;
+        self.touched_all = self.epoch;
+    }
+
+    /// The first two questions of every call: WSANOTINITIALISED, and in a process that ever
+    /// negotiated 1.1, WSAEINPROGRESS inside a blocking call.
+    pub(crate) fn admit(&self, thread: u64) -> Result<()> {
+        self.admit_started()?;
+        self.admit_reentry(thread)
+    }
+
+    pub(crate) fn admit_started(&self) -> Result<()> {
+        if self.startups == 0 { Err(Error::WSANOTINITIALISED) } else { Ok(()) }
+    }
+
+    pub(crate) fn admit_reentry(&self, thread: u64) -> Result<()> {
+        let inside = self.threads.get(thread).is_some_and(|thread| thread.blocking > 0);
+        if self.ever_1_1 && inside { Err(Error::WSAEINPROGRESS) } else { Ok(()) }
+    }
+
+    /// Whether the thread runs a condition function or an APC, where nothing may block.
+    pub(crate) fn in_callback(&self, thread: u64) -> bool {
+        self.threads.get(thread).is_some_and(|thread| thread.callbacks > 0)
+    }
+
+    /// A socket that the caller may use, or WSAENOTSOCK.
+    pub(crate) fn socket(&self, handle: SocketHandle) -> Result<&Socket> {
+        self.sockets.get(handle).filter(|socket| !socket.closing).ok_or(Error::WSAENOTSOCK)
+    }
+
+    /// The same, mutably.
+    pub(crate) fn socket_mut(&mut self, handle: SocketHandle) -> Result<&mut Socket> {
+        self.sockets.get_mut(handle).filter(|socket| !socket.closing).ok_or(Error::WSAENOTSOCK)
+    }
+
+    pub(crate) fn thread(&self, id: u64) -> Option<&Thread> {
+        self.threads.get(id)
+    }
+
+    pub(crate) fn thread_mut(&mut self, id: u64) -> Option<&mut Thread> {
+        self.threads.get_mut(id)
+    }
+
+    /// The end of every call: the thread's last error, and the evidence of a failure.
+    pub(crate) fn finish<T>(&mut self, id: u64, outcome: Result<T, Fault>) -> Result<T> {
+        if let Some(thread) = self.threads.get_mut(id) {
+            match &outcome {
+                Ok(_) => thread.last_error = 0,
+                Err(fault) => {
+                    thread.last_error = fault.error.code();
+                    thread.cause = fault.cause;
+                }
+            }
+        }
+        outcome.map_err(|fault| fault.error)
+    }
+}
+
+impl Socket {
+    /// What stands for this socket in the stack.
+    pub(crate) fn stack_ref(&self) -> Option<SocketRef> {
+        use crate::socket::State;
+        match self.state {
+            State::Idle => None,
+            State::Connecting(id, _) | State::Connected(id) => Some(SocketRef::Tcp(id)),
+            State::Listening(id) => Some(SocketRef::Listener(id)),
+            State::Datagram(id) => Some(SocketRef::Udp(id)),
+        }
     }
 }
 
 impl<'a, S: Storage<'a>> fmt::Debug for Core<'a, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Core").field("epoch", &self.epoch).finish_non_exhaustive()
+        f.debug_struct("Core")
+            .field("startups", &self.startups)
+            .field("sockets", &self.sockets.len())
+            .field("epoch", &self.epoch)
+            .finish_non_exhaustive()
     }
 }

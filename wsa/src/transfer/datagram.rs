@@ -1,0 +1,178 @@
+//! Datagrams.
+
+use tapsock_stack::UdpId;
+use tapsock_stack::event::{Cause, CauseKind, Evidence, PacketSummary};
+use tapsock_stack::link::Link;
+use tapsock_stack::storage::Storage;
+use tapsock_stack::tcp::{RouteError, SendError, Take};
+use tapsock_stack::udp::DatagramError;
+use tapsock_stack::wire::{IpAddress, IpEndpoint};
+
+use super::Patience;
+use crate::address::{self, Name, ShortZero, SockAddr};
+use crate::constants::{LINK_SCOPE_ID, MSG_PEEK};
+use crate::engine::Access;
+use crate::error::Error;
+use crate::memory::{Memory, MemoryMut};
+use crate::process::{Cue, Fault, SocketHandle, Turn};
+use crate::socket::{Socket, State};
+
+impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
+    /// send on a datagram socket.
+    pub(super) fn send_to_peer(&mut self, s: SocketHandle, data: &[u8]) -> Result<usize, Fault> {
+        let socket = self.core.socket(s)?;
+        if socket.shut.send {
+            return Err(Error::WSAESHUTDOWN.into());
+        }
+        let (State::Datagram(id), Some(peer)) = (socket.state, socket.peer) else {
+            return Err(Error::WSAENOTCONN.into());
+        };
+        self.send_datagram(id, peer.endpoint(), data)
+    }
+
+    /// sendto on a datagram socket.
+    pub(super) fn send_to(
+        &mut self,
+        s: SocketHandle,
+        data: &[u8],
+        name: Memory<'_>,
+        namelen: i32,
+    ) -> Result<usize, Fault> {
+        let socket = self.core.socket(s)?;
+        let name = address::parse(socket.family, name, namelen, ShortZero::Refused)?;
+        if socket.shut.send {
+            return Err(Error::WSAESHUTDOWN.into());
+        }
+        let Name::Address(name) = name else { return Err(Error::WSAEAFNOSUPPORT.into()) };
+        let remote = name.endpoint();
+        let unusable = remote.addr.is_unspecified() || remote.port == 0;
+        if unusable || (name.is_v4_mapped() && !socket.is_dual()) {
+            return Err(Error::WSAEADDRNOTAVAIL.into());
+        }
+        if !socket.options.broadcast && self.stack.is_broadcast(remote.addr) {
+            return Err(Error::WSAEACCES.into());
+        }
+        let was_bound = socket.bound.is_some();
+        self.source_for(remote.addr)?;
+        let id = self.datagram_socket(s, remote)?;
+        let sent = self.send_datagram(id, remote, data);
+        if sent.is_err() && !was_bound {
+            self.unbind_datagram(s);
+        }
+        sent
+    }
+
+    fn send_datagram(
+        &mut self,
+        id: UdpId,
+        remote: IpEndpoint,
+        data: &[u8],
+    ) -> Result<usize, Fault> {
+        match self.stack.udp_send(self.now, id, remote, data) {
+            Ok(()) => Ok(data.len()),
+            Err(SendError::NoRoute) => Err(self.route_fault(RouteError::NoRoute, remote.addr)),
+            Err(error) => Err(self.send_fault(error)),
+        }
+    }
+
+    /// recv (`from` is `None`) and recvfrom on a datagram socket.
+    pub(super) fn receive_datagram(
+        &mut self,
+        s: SocketHandle,
+        buffer: &mut [u8],
+        flags: i32,
+        from: &mut Option<(MemoryMut<'_>, Option<&mut i32>)>,
+        patience: &mut Patience,
+        cue: Cue,
+    ) -> Turn<usize> {
+        let (id, timeout) = match self.receivable(s, from) {
+            Ok(found) => found,
+            Err(error) => return Turn::fail(error),
+        };
+        while let Some(error) = self.stack.udp_error(id) {
+            if let Some(fault) = self.datagram_fault(s, &error) {
+                return Turn::Done(Err(fault));
+            }
+        }
+        let take = if flags & MSG_PEEK != 0 { Take::Peek } else { Take::Consume };
+        let Some(datagram) = self.stack.udp_recv(id, buffer, take) else {
+            return self.wait_for_transfer(s, timeout, patience, cue);
+        };
+        let written = self.core.socket(s).and_then(|socket| {
+            let mut name = SockAddr::of_endpoint(socket.family, datagram.remote);
+            if crate::socket::is_link_local(name.address) {
+                name.scope_id = LINK_SCOPE_ID;
+            }
+            match from {
+                Some((room, len)) if !room.is_null() => name.write(room, len.as_deref_mut()),
+                _ => Ok(()),
+            }
+        });
+        Turn::Done(match written {
+            Err(error) => Err(error.into()),
+            Ok(()) if datagram.len > datagram.copied => Err(Error::WSAEMSGSIZE.into()),
+            Ok(()) => Ok(datagram.copied),
+        })
+    }
+
+    /// The stack's socket and the time limit, or what stands against receiving.
+    fn receivable(
+        &self,
+        s: SocketHandle,
+        from: &mut Option<(MemoryMut<'_>, Option<&mut i32>)>,
+    ) -> Result<(UdpId, u32), Error> {
+        let socket = self.core.socket(s)?;
+        if let Some((room, len)) = from
+            && !room.is_null()
+        {
+            address::checked_room(room, len.as_deref(), socket.family)?;
+        }
+        if socket.shut.receive {
+            return Err(Error::WSAESHUTDOWN);
+        }
+        let State::Datagram(id) = socket.state else { return Err(Error::WSAEINVAL) };
+        if from.is_none() && self.needs_peer(socket) {
+            return Err(Error::WSAENOTCONN);
+        }
+        Ok((id, socket.options.receive_timeout))
+    }
+
+    fn needs_peer(&self, socket: &Socket) -> bool {
+        use crate::profile::AfterDisconnect::NotConnected;
+        socket.disconnected && self.core.profile.after_disconnect == NotConnected
+    }
+
+    /// What an ICMP error about an earlier datagram makes of the next receive; `None` where the
+    /// socket does not want to know.
+    fn datagram_fault(&self, s: SocketHandle, error: &DatagramError) -> Option<Fault> {
+        let options = &self.core.socket(s).ok()?.options;
+        let expired = match error.evidence.summary {
+            PacketSummary::Icmp { source: IpAddress::Ipv4(_), kind, .. } => {
+                kind == ICMP_TIME_EXCEEDED
+            }
+            PacketSummary::Icmp { source: IpAddress::Ipv6(_), kind, .. } => {
+                kind == ICMPV6_TIME_EXCEEDED
+            }
+            PacketSummary::Tcp { .. } => false,
+        };
+        let code = match error.kind {
+            CauseKind::Refused if options.udp_conn_reset => Error::WSAECONNRESET,
+            CauseKind::Refused => return None,
+            _ if !options.udp_net_reset => return None,
+            _ if expired => Error::WSAENETRESET,
+            CauseKind::NetUnreachable => Error::WSAENETUNREACH,
+            _ => Error::WSAEHOSTUNREACH,
+        };
+        let cause = Cause {
+            kind: error.kind,
+            at: error.evidence.at,
+            evidence: Evidence::Packet(error.evidence),
+        };
+        Some(Fault { error: code, cause: Some(cause) })
+    }
+}
+
+/// RFC 792.
+const ICMP_TIME_EXCEEDED: u8 = 11;
+/// RFC 4443, section 3.3.
+const ICMPV6_TIME_EXCEEDED: u8 = 3;
