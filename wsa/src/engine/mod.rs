@@ -13,6 +13,8 @@
 //! 3. In [`Engine::wait`]: return when [`Core::changed`] is true for `seen` and `interest`, when
 //!    `until` has passed, or at any earlier time.
 
+pub mod stepped;
+
 use core::fmt;
 
 use tapsock_stack::Stack;

@@ -94,12 +94,6 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         }
     }
 
-    /// Whether the sockets closed by this process have delivered all they can, so that nothing is
-    /// lost when the process ends now.
-    pub fn is_idle(&self) -> bool {
-        self.sockets.len() == 0
-    }
-
     /// Something about a socket changed.
     pub(crate) fn touch(&mut self, index: u32) {
         self.epoch += 1;

@@ -1,0 +1,125 @@
+//! Engines without a thread: the blocked caller advances the stack itself.
+//!
+//! [`Stepped`] drives any stack by a clock and an idle function that the caller supplies, as on a
+//! microcontroller. [`Simulated`] is a host of a simulated network, whose virtual clock moves
+//! while a call is blocked.
+
+#[cfg(feature = "std")]
+mod simulated;
+
+#[cfg(feature = "std")]
+pub use simulated::{Simulated, as_thread};
+
+use core::cell::RefCell;
+use core::fmt;
+
+use tapsock_stack::link::Link;
+use tapsock_stack::storage::Storage;
+use tapsock_stack::time::Instant;
+use tapsock_stack::{Progress, Stack};
+
+use super::{Access, Engine, Waited};
+use crate::process::Core;
+
+/// How many times in a row a stack that always has more to do is polled before its caller is
+/// asked again.
+const TURNS: usize = 16;
+
+/// A stack that its only caller advances.
+///
+/// `clock` tells the time, which must not run backwards. `idle` is called while a call is blocked
+/// and nothing can be done: it returns when a frame has arrived or the given time has come, or at
+/// any earlier time, and says [`Waited::Stuck`] when neither will ever happen.
+pub struct Stepped<'a, L: Link, S: Storage<'a>, C, I> {
+    state: RefCell<State<'a, L, S>>,
+    clock: C,
+    idle: I,
+}
+
+struct State<'a, L: Link, S: Storage<'a>> {
+    stack: Stack<'a, L, S>,
+    core: Core<'a, S>,
+}
+
+impl<'a, L, S, C, I> Stepped<'a, L, S, C, I>
+where
+    L: Link,
+    S: Storage<'a>,
+    C: Fn() -> Instant,
+    I: Fn(Option<Instant>) -> Waited,
+{
+    /// An engine of `stack`, which was made at a time of the same clock.
+    pub fn new(stack: Stack<'a, L, S>, clock: C, idle: I) -> Self {
+        Self { state: RefCell::new(State { stack, core: Core::new() }), clock, idle }
+    }
+
+    /// Advances the stack where no call is blocked, as a program does in its main loop. Gives the
+    /// time at which to call again although no frame arrives.
+    pub fn poll(&self) -> Option<Instant> {
+        let now = (self.clock)();
+        let mut state = self.state.borrow_mut();
+        match state.advance(now) {
+            Progress::More => Some(now),
+            Progress::Idle => state.stack.poll_at(),
+        }
+    }
+}
+
+impl<'a, L: Link, S: Storage<'a>> State<'a, L, S> {
+    /// Whether there is more to do at once.
+    fn advance(&mut self, now: Instant) -> Progress {
+        let mut progress = Progress::More;
+        for _ in 0..TURNS {
+            progress = self.stack.poll(now);
+            if progress == Progress::Idle {
+                break;
+            }
+        }
+        self.core.absorb(&mut self.stack, now);
+        progress
+    }
+}
+
+impl<'a, L, S, C, I> Engine<'a> for Stepped<'a, L, S, C, I>
+where
+    L: Link,
+    S: Storage<'a>,
+    C: Fn() -> Instant,
+    I: Fn(Option<Instant>) -> Waited,
+{
+    type Link = L;
+    type Storage = S;
+
+    fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'a, L, S>) -> R) -> R {
+        let now = (self.clock)();
+        let mut state = self.state.borrow_mut();
+        let State { stack, core } = &mut *state;
+        core.absorb(stack, now);
+        let result = f(&mut Access { core, stack, now });
+        // What is left for another turn is due at once by the stack's own deadline.
+        let _ = state.advance(now);
+        result
+    }
+
+    fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {
+        let now = (self.clock)();
+        let deadline = {
+            let mut state = self.state.borrow_mut();
+            let progress = state.advance(now);
+            if progress == Progress::More || state.core.changed(seen, interest) {
+                return Waited::Again;
+            }
+            [state.stack.poll_at(), until].into_iter().flatten().min()
+        };
+        if deadline.is_some_and(|deadline| deadline <= now) {
+            return Waited::Again;
+        }
+        (self.idle)(deadline)
+    }
+}
+
+impl<'a, L: Link, S: Storage<'a>, C, I> fmt::Debug for Stepped<'a, L, S, C, I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stepped").finish_non_exhaustive()
+    }
+}
