@@ -10,6 +10,7 @@
 //!   methods carry Winsock's own names. Any number of them live in one program.
 //! - [`engine`] says who advances the stack while a call waits: the waiting caller itself on a
 //!   virtual clock or a microcontroller, or threads that share the work.
+//! - `config` (with `std`) reads one configuration from flags, the environment and a file.
 //! - [`profile`] names each point where the reference documentation and observed Windows disagree.
 //! - [`address`], [`memory`], [`constants`], [`qos`] and [`error`] are Winsock's vocabulary with
 //!   its exact numbers. A caller's memory reaches this crate as a safe value that is null,
@@ -24,6 +25,8 @@ extern crate alloc;
 extern crate std;
 
 pub mod address;
+#[cfg(feature = "std")]
+pub mod config;
 mod connect;
 pub mod constants;
 pub mod engine;

@@ -37,6 +37,8 @@ use tapsock_stack::config::{Config, Route, SynTiming};
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
+use crate::profile::Profile;
+
 pub use self::source::{ConfigError, Given, Origin, Setting};
 
 /// The kernel's side of a private namespace, and of the device that `scripts/tap up` makes.
@@ -86,6 +88,16 @@ pub enum TimingChoice {
     Rfc6298,
     /// Gives up after 300 ms, for tests in real time.
     Test,
+}
+
+impl ProfileChoice {
+    /// The profile itself.
+    pub const fn profile(self) -> Profile {
+        match self {
+            Self::Documented => Profile::DOCUMENTED,
+            Self::Windows => Profile::WINDOWS,
+        }
+    }
 }
 
 impl TimingChoice {

@@ -384,3 +384,10 @@ fn timing_names_the_schedules() {
         );
     }
 }
+
+#[test]
+fn profile_names_the_profiles() {
+    for (name, profile) in [("documented", Profile::DOCUMENTED), ("windows", Profile::WINDOWS)] {
+        assert_eq!(by_flag(Setting::Profile, name).unwrap().profile.profile(), profile);
+    }
+}
