@@ -135,6 +135,8 @@ pub struct Config {
     pub full_backlog: FullBacklog,
     /// How long a four-tuple rests after an active close (2 MSL).
     pub time_wait: Duration,
+    /// The most four-tuples that rest; beyond it the oldest rests for less than the full time.
+    pub time_wait_limit: usize,
     /// How many times a segment is retransmitted in vain before an established connection is
     /// given up.
     pub data_retries: u8,
@@ -159,6 +161,7 @@ impl Config {
             backlog_limit: 1024,
             full_backlog: FullBacklog::Reset,
             time_wait: Duration::from_secs(60),
+            time_wait_limit: 65_536,
             data_retries: 5,
             linger: Duration::from_secs(10),
             receive_buffer: 65536,

@@ -1,4 +1,26 @@
-//! A userspace TCP/UDP stack that says why a connection failed.
+//! A userspace TCP/UDP stack over smoltcp that says why a connection failed.
+//!
+//! From the outside in:
+//!
+//! - [`Stack`] is the one type that callers hold. It takes `now` in every call, never blocks, and
+//!   says with [`Stack::poll_at`] when to call [`Stack::poll`] again and with
+//!   [`Stack::next_event`] what happened.
+//! - [`link`] is where Ethernet frames come from and go to: a TAP device, the cable of a simulated
+//!   network, and decorators around any of them. [`sim`] is that network, with a virtual clock.
+//! - [`net`] knows Ethernet, neighbors, routes and addresses, lets only sane packets through, and
+//!   reads ICMP errors.
+//! - [`tcp`] and [`udp`] are the sockets: smoltcp's TCP with a handshake timer, a segment stage, a
+//!   backlog and TIME-WAIT around it; and UDP with the peer filter where datagrams arrive.
+//! - [`event`] says what happened, and [`event::Cause`] why: which packet or which silence.
+//! - [`port`], [`timer`], [`table`], [`slab`] and [`storage`] are what the others stand on.
+//!
+//! A packet comes in through link, Ethernet, sanity check and demultiplexer to the one socket that
+//! it is for, and that socket is the only one that smoltcp is asked about: it stands in a socket
+//! set of its own. So the cost of a packet does not depend on how many sockets there are.
+//!
+//! Nothing here reads a clock or a random device: the time and the seed are arguments, and the
+//! same calls with the same seed send the same bytes. Without the `std` feature the crate needs no
+//! operating system, without `alloc` no heap; [`storage::Storage`] chooses the tables and buffers.
 #![no_std]
 
 #[cfg(feature = "alloc")]

@@ -112,16 +112,14 @@ impl<T, K, L: List<Place<T>>> Slab<T, K, L> {
             self.len += 1;
             return Ok(Id::new(index, place.generation));
         }
-        let index = self.places.len() as u32;
-        let place = Place { generation: 0, next_free: NONE, value: Some(value) };
-        match self.places.push(place) {
-            Ok(()) => {
-                self.len += 1;
-                Ok(Id::new(index, 0))
-            }
-            // The place was built from the value just above, so it still holds it.
-            Err(place) => place.value.map_or_else(|| unreachable!(), Err),
+        let index = self.places.len();
+        if index >= self.places.limit().unwrap_or(NONE as usize) {
+            return Err(value);
         }
+        // There is room: that was the question just above.
+        let _ = self.places.push(Place { generation: 0, next_free: NONE, value: Some(value) });
+        self.len += 1;
+        Ok(Id::new(index as u32, 0))
     }
 
     /// The entry under `id`.

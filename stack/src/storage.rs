@@ -166,6 +166,9 @@ mod growable {
 
     use super::*;
 
+    /// No window can announce more (RFC 7323, section 2.3), and smoltcp refuses it.
+    const LARGEST_RING: usize = 1 << 30;
+
     impl<T> List<T> for Vec<T> {
         fn push(&mut self, value: T) -> Result<(), T> {
             Vec::push(self, value);
@@ -287,6 +290,8 @@ mod growable {
         }
 
         fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
+            let (receive, transmit) =
+                (receive.clamp(1, LARGEST_RING), transmit.clamp(1, LARGEST_RING));
             let socket = tcp::Socket::new(
                 tcp::SocketBuffer::new(vec![0; receive]),
                 tcp::SocketBuffer::new(vec![0; transmit]),

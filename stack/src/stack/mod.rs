@@ -172,9 +172,9 @@ struct Arrival {
 /// What became of a packet on its way out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
-    /// The link or the loopback has it.
+    /// The link or the loopback has it, or will have it as soon as it takes frames again.
     Out,
-    /// It waits for a neighbor or for the link.
+    /// It waits for a neighbor.
     Waiting,
     /// It is lost.
     Lost,

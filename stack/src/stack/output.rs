@@ -94,7 +94,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             return Sent::Lost;
         }
         self.retry_at = Some(now + BUSY);
-        Sent::Waiting
+        Sent::Out
     }
 
     pub(super) fn retry_stalled(&mut self, now: Instant) {

@@ -762,10 +762,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         self.happened(id, Happened::FINISHED);
         let ends = later(now, self.config.time_wait);
         let rest = Rest { local, remote, next, expected, window, ends };
-        while let Some(limit) = self.resting.limit()
-            && self.resting.len() >= limit
-        {
-            // No place: the oldest rests for less than the full time.
+        let limit = self.resting.limit().unwrap_or(usize::MAX).min(self.config.time_wait_limit);
+        while self.resting.len() >= limit {
             let Some(oldest) = self.resting.pop_front() else { break };
             self.end_rest(oldest);
         }

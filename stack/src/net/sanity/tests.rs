@@ -109,7 +109,7 @@ fn with_extensions(packet: &[u8], first: u8, extensions: &[u8], last: usize) -> 
 fn with_tcp_options(packet: &[u8], options: &[u8]) -> Vec<u8> {
     assert_eq!(options.len() % 4, 0);
     let mut longer = [&packet[..40], options, &packet[40..]].concat();
-    longer[32] = ((20 + options.len()) / 4 << 4) as u8;
+    longer[32] = (((20 + options.len()) / 4) << 4) as u8;
     let total = longer.len() as u16;
     longer[2..4].copy_from_slice(&total.to_be_bytes());
     checksum::fill(&mut longer);
