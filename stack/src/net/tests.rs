@@ -211,6 +211,24 @@ fn the_probe_after_a_minute_goes_to_the_host_alone() {
 }
 
 #[test]
+fn a_reply_to_everybody_does_not_end_a_probe() {
+    let mut net = net();
+    net.resolve(at(0), ip4(PEER4));
+    requests(&mut net, 0);
+    consumed(&mut net, 0, &arp_reply(PEER_MAC));
+    assert!(net.outcome().is_some());
+    net.resolve(at(60_000), ip4(PEER4));
+    requests(&mut net, 60_000);
+    let to_all = arp(ArpOperation::REPLY, (PEER_MAC, PEER4), (OWN_MAC, OWN4), ALL_MACS);
+    consumed(&mut net, 60_001, &to_all);
+    let to_another = arp(ArpOperation::REPLY, (PEER_MAC, PEER4), (OWN_MAC, PEER4), OWN_MAC);
+    consumed(&mut net, 60_001, &to_another);
+    let question = arp(ArpOperation::REQUEST, (PEER_MAC, PEER4), (OWN_MAC, OWN4), OWN_MAC);
+    consumed(&mut net, 60_001, &question);
+    assert_eq!(net.poll_at(), Some(at(61_000)));
+}
+
+#[test]
 fn silence_is_evidence() {
     let mut net = net();
     net.resolve(at(100), ip6(PEER6));
@@ -378,6 +396,16 @@ fn a21_invalid_neighbor_discovery_is_dropped() {
         assert_eq!(dropped(&mut net(), &frame), Reason::Neighbor, "{frame:02x?}");
     }
 
+    // RFC 4861 section 7.1: the code is zero.
+    for mut frame in [
+        advertisement(PEER_MAC, SOLICITED),
+        discovery(PEER_MAC, 255, PEER6, OWN_GROUP, (135, 0), &OWN6),
+    ] {
+        frame[55] = 1;
+        checksum::fill(&mut frame[14..]);
+        assert_eq!(dropped(&mut net(), &frame), Reason::Neighbor);
+    }
+
     let elsewhere = discovery(PEER_MAC, 255, PEER6, PEER6, (136, 0), &body);
     assert_eq!(dropped(&mut net(), &elsewhere), Reason::NotForUs);
     for kind in [133, 134, 137] {
@@ -413,7 +441,10 @@ fn a21_somebody_else_with_our_address_is_counted() {
     assert_eq!(net.conflicts(), 2);
     let mine = arp(ArpOperation::REQUEST, (OWN_MAC, OWN4), ([0; 6], OWN4), ALL_MACS);
     assert_eq!(consumed(&mut net, 0, &mine), None);
-    assert_eq!(net.conflicts(), 2, "our own frame came back");
+    let body = target_and_option(OWN6, 1, OWN_MAC);
+    let mine = discovery(OWN_MAC, 255, OWN6, OWN_GROUP, (135, 0), &body);
+    assert_eq!(consumed(&mut net, 0, &mine), None);
+    assert_eq!(net.conflicts(), 2, "our own frames came back");
 }
 
 /// A datagram to us in a frame from `source` to `destination`.

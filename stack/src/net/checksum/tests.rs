@@ -90,6 +90,21 @@ fn only_the_header_of_a_fragment_is_filled() {
 }
 
 #[test]
+fn an_ipv6_fragment_is_left_alone_unless_it_is_the_whole() {
+    let whole = packets(b"data").swap_remove(4);
+    for (field, filled) in [(0u16, true), (1, false), (8, false), (0x0100, false)] {
+        let [high, low] = field.to_be_bytes();
+        let fragment = [17, 0, high, low, 0, 0, 0, 9];
+        let mut packet = [&whole[..40], &fragment[..], &whole[40..]].concat();
+        (packet[5], packet[6]) = (20, 44);
+        packet[54..56].fill(0);
+        fill(&mut packet);
+        let expected = if filled { &whole[46..48] } else { &[0, 0] };
+        assert_eq!(&packet[54..56], expected, "{field:04x}");
+    }
+}
+
+#[test]
 fn lengths_that_contradict_each_other_change_nothing() {
     for packet in packets(b"data") {
         for length in 0..packet.len() {

@@ -75,6 +75,19 @@ fn an_answer_ends_the_questions() {
 }
 
 #[test]
+fn each_answer_is_believed_for_a_minute() {
+    let mut table = table();
+    known(&mut table, host(1), 0);
+    table.learn(at(30_000), answer(host(1)));
+    assert_eq!(table.resolve(at(89_999), host(1)), Resolve::Found(MAC));
+    assert_eq!(table.poll_at(), None);
+    // What the host says unasked does not show that it hears us.
+    table.learn(at(89_999), Claim { solicited: false, ..answer(host(1)) });
+    assert_eq!(table.resolve(at(90_000), host(1)), Resolve::Found(MAC));
+    assert_eq!(table.poll_at(), Some(at(90_000)));
+}
+
+#[test]
 fn a_host_still_used_after_a_minute_is_asked_by_unicast() {
     let mut table = table();
     known(&mut table, host(1), 0);

@@ -115,6 +115,8 @@ fn a_link_local_source_is_for_link_local_destinations() {
     let mut both = table(&["fe80::9/64", "fd00::9/64", "2001:db8::9/64"], &[("::/0", "fe80::1")]);
     assert_eq!(both.source_for(ip("fe80::1")), Some(ip("fe80::9")));
     assert_eq!(both.source_for(ip("ff02::1")), Some(ip("fe80::9")));
+    // Organization-wide groups are farther than the link.
+    assert_eq!(both.source_for(ip("ff08::1")), Some(ip("fd00::9")));
     // The router is on fe80::/64, which is no reason for a link-local source.
     assert_eq!(both.source_for(ip("2001:4860::1")), Some(ip("2001:db8::9")));
     assert_eq!(both.source_for(ip("fd12::1")), Some(ip("fd00::9")));
