@@ -18,6 +18,7 @@ const OWN4: [u8; 4] = [10, 0, 0, 1];
 const PEER4: [u8; 4] = [10, 0, 0, 2];
 const OWN6: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 const PEER6: [u8; 16] = [0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2];
+const LOOPBACK: [u8; 16] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 /// The solicited-node groups of the two, and the group of all nodes.
 const OWN_GROUP: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 1];
 const PEER_GROUP: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0xff, 0, 0, 2];
@@ -205,6 +206,10 @@ fn the_probe_after_a_minute_goes_to_the_host_alone() {
         let frames = requests(&mut net, 60_000);
         assert_eq!(frames.len(), 1);
         assert_eq!(frames[0][..6], PEER_MAC);
+        match address {
+            IpAddress::Ipv4(_) => assert_eq!(frames[0][38..42], PEER4),
+            IpAddress::Ipv6(_) => assert_eq!(frames[0][38..54], PEER6),
+        }
         consumed(&mut net, 60_001, &reply);
         assert_eq!(net.poll_at(), None);
     }
@@ -391,6 +396,9 @@ fn a21_invalid_neighbor_discovery_is_dropped() {
         ([0; 16], OWN6, 135, 0, &OWN6[..]),
         ([0; 16], OWN6, 136, 0, &body),
         (ALL_NODES, OWN6, 136, 0, &body),
+        // Loopback addresses are nobody's on a link.
+        (LOOPBACK, OWN6, 135, 0, &target_and_option(OWN6, 1, PEER_MAC)),
+        (PEER6, OWN6, 136, 0, &target_and_option(LOOPBACK, 2, PEER_MAC)),
     ] {
         let frame = discovery(PEER_MAC, 255, source, destination, (kind, flags), body);
         assert_eq!(dropped(&mut net(), &frame), Reason::Neighbor, "{frame:02x?}");
@@ -422,6 +430,11 @@ fn a_solicited_advertisement_resolves() {
     consumed(&mut net, 1, &advertisement(PEER_MAC, SOLICITED));
     let result = Resolution::Resolved(EthernetAddress(PEER_MAC));
     assert_eq!(net.outcome(), Some(Outcome { neighbor: ip6(PEER6), result }));
+    // The first option counts, and others than the target's address do not.
+    let options = [&[1, 1, 9, 9, 9, 9, 9, 9, 2, 1][..], &PEER_MAC, &[2, 1], &EVIL_MAC].concat();
+    let body = [&PEER6[..], &options].concat();
+    let frame = discovery(PEER_MAC, 255, PEER6, OWN6, (136, SOLICITED | OVERRIDE), &body);
+    consumed(&mut net, 2, &frame);
     // Without the override flag, another address is not taken.
     consumed(&mut net, 2, &advertisement(EVIL_MAC, SOLICITED));
     assert_eq!(net.resolve(at(2), ip6(PEER6)), Resolve::Found(EthernetAddress(PEER_MAC)));
@@ -468,6 +481,17 @@ fn a_sane_packet_for_us_comes_out_without_its_padding() {
     assert_eq!(range, 14..47);
     assert_eq!(parsed.ports(), Some((5000, 53)));
     assert_eq!(frame[range][parsed.payload()], *b"hello");
+}
+
+#[test]
+fn a_broadcast_comes_in_a_frame_for_all() {
+    let mut frame = datagram(PEER_MAC, ALL_MACS);
+    frame[33] = 255;
+    checksum::fill(&mut frame[14..]);
+    let Received::Packet { parsed, .. } = net().receive(at(0), &frame, &mut []) else {
+        panic!("not a packet");
+    };
+    assert_eq!(parsed.delivery, Delivery::Broadcast);
 }
 
 #[test]

@@ -226,6 +226,11 @@ fn errors_about_other_things_are_not_for_sockets() {
     assert_eq!(parse_error(&error6(1, 0, [0; 4], &syn4())), None, "the other family");
     assert_eq!(parse_error(&syn4()), None);
     assert_eq!(parse_error(&[]), None);
+    let mut quote = syn4();
+    quote[0] = 0x44;
+    assert_eq!(parse_error(&error4(3, 1, [0; 4], &quote)), None, "a header of 16 bytes");
+    let padded = [&error4(3, 1, [0; 4], &syn4()[..27])[..], &[0; 8]].concat();
+    assert_eq!(parse_error(&padded), None, "padding is no quote");
     for packet in [error4(3, 1, [0; 4], &syn4()[..28]), error6(1, 0, [0; 4], &syn6()[..48])] {
         for length in 0..packet.len() {
             assert_eq!(parse_error(&packet[..length]), None, "{length}");

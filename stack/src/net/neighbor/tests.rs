@@ -75,6 +75,21 @@ fn an_answer_ends_the_questions() {
 }
 
 #[test]
+fn a_failure_is_told_even_when_the_answer_comes_after_it() {
+    let mut table = table();
+    table.resolve(at(0), host(1));
+    for millis in [0, 1000, 2000] {
+        assert!(table.poll(at(millis)).is_some());
+    }
+    assert_eq!(table.poll(at(3000)), None);
+    table.learn(at(3001), answer(host(1)));
+    assert_eq!(table.resolve(at(3001), host(1)), Resolve::Waiting, "for that outcome");
+    let outcome = table.outcome().unwrap();
+    assert!(matches!(outcome.result, Resolution::Unreachable(Silence { sent: 3, .. })));
+    assert_eq!(table.outcome(), None);
+}
+
+#[test]
 fn each_answer_is_believed_for_a_minute() {
     let mut table = table();
     known(&mut table, host(1), 0);

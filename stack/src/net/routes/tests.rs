@@ -66,6 +66,16 @@ fn without_a_route_there_is_no_hop() {
 }
 
 #[test]
+fn no_default_route_leads_to_what_is_no_host() {
+    let table =
+        table(&["10.0.0.9/24", "fd00::9/64"], &[("0.0.0.0/0", "10.0.0.1"), ("::/0", "fd00::1")]);
+    for address in ["0.0.0.0", "0.1.2.3", "240.0.0.1", "::", "::ffff:8.8.8.8"] {
+        assert_eq!(table.hop(ip(address)), Hop::NoRoute, "{address}");
+    }
+    assert_eq!(table.hop(ip("223.255.255.254")), via("10.0.0.1"));
+}
+
+#[test]
 fn own_addresses_are_local() {
     let table = table(&["10.0.0.9/24", "fd00::9/64"], &[]);
     for own in ["10.0.0.9", "fd00::9", "127.0.0.1", "127.5.5.5", "::1"] {

@@ -366,6 +366,9 @@ fn a08_nobody_answers_an_echo_request_to_a_group() {
         assert_eq!(repaired(packet), Err(Reason::EchoToGroup));
     }
     assert_eq!(repaired(with_destination(echo6(), "ff02::1")), Err(Reason::EchoToGroup));
+    // Other messages to a group are in order, such as queries for its members.
+    let query = build!(PacketBuilder::ipv6(PEER6, GROUP6, 1).icmpv6_raw(130, 0, [0; 4]), &[0; 20]);
+    assert_eq!(link(&query).unwrap().delivery, Delivery::Multicast);
 }
 
 #[test]
