@@ -7,6 +7,7 @@
 #![no_std]
 
 mod exchange;
+mod winsock;
 
 use core::panic::PanicInfo;
 
@@ -27,7 +28,7 @@ extern "C" fn rust_eh_personality() {}
 /// Gives 0 when all went well, otherwise the number of the step that did not.
 #[unsafe(no_mangle)]
 pub extern "C" fn tapsock_no_std() -> i32 {
-    match exchange::stack() {
+    match exchange::stack().and_then(|()| winsock::winsock(40)) {
         Ok(()) => 0,
         Err(step) => step,
     }
