@@ -38,6 +38,8 @@ pub mod profile;
 pub mod qos;
 mod readiness;
 mod socket;
+#[cfg(feature = "std")]
+pub mod start;
 mod transfer;
 
 pub use address::{SockAddr, sockaddr};

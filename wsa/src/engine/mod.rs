@@ -14,6 +14,8 @@
 //!    `until` has passed, or at any earlier time.
 
 pub mod stepped;
+#[cfg(feature = "std")]
+pub mod threaded;
 
 use core::fmt;
 

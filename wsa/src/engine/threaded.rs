@@ -1,0 +1,524 @@
+//! The engine for real threads and a real link: leader and follower.
+//!
+//! A caller that must wait and finds no leader becomes it: it sleeps on the link itself, serves
+//! everybody until its own condition holds, and hands the role on. A background thread leads only
+//! while no caller waits. A thread that owned the link and woke the callers would cost two more
+//! changes of thread in every round trip; a caller that looks at the link itself costs none.
+//!
+//! Two orders matter, and both were learned from hangs. A caller claims the lead, and with it the
+//! link, before the lock is given up for the first time: otherwise the background thread takes the
+//! answer off the link while the caller sleeps on it. And whoever advances the stack while the
+//! leader sleeps kicks it when the leader's condition has changed or its deadline has moved
+//! forward: nothing on the link would wake it.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{JoinHandle, Thread};
+use std::time::Instant as Clock;
+use std::vec::Vec;
+use std::{fmt, io};
+
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
+use tapsock_stack::link::Link;
+use tapsock_stack::storage::Growable;
+use tapsock_stack::time::{Duration, Instant};
+use tapsock_stack::{Progress, Stack};
+
+use super::{Access, Engine, Waited};
+use crate::process::Core;
+
+/// Turns of the stack that one visit makes at the most before others have a chance to lock.
+const VISIT: usize = 8;
+
+const KICK: epoll::EventData = epoll::EventData::new_u64(0);
+const LINK: epoll::EventData = epoll::EventData::new_u64(1);
+
+/// How long a link that reports an error is left alone.
+const DEAD_LINK: Duration = Duration::from_millis(200);
+
+/// Who sleeps on the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lead {
+    /// The background thread.
+    Background,
+    /// A caller of [`Engine::wait`].
+    Caller,
+}
+
+/// A caller that waits while another one leads.
+#[derive(Debug)]
+struct Follower {
+    ticket: u64,
+    thread: Thread,
+    seen: u64,
+    interest: Vec<u32>,
+    woken: bool,
+}
+
+/// What the sleeping leader waits for, besides a frame.
+#[derive(Debug)]
+struct Sleep {
+    /// When it wakes by itself; `None` for never.
+    until: Option<Instant>,
+    /// The leading caller's own condition; `None` for the background thread.
+    condition: Option<(u64, Vec<u32>)>,
+    kicked: bool,
+}
+
+struct State<L: Link> {
+    core: Core<'static, Growable>,
+    stack: Stack<'static, L, Growable>,
+    lead: Lead,
+    followers: Vec<Follower>,
+    leader_sleep: Option<Sleep>,
+    background_sleep: Option<Sleep>,
+    tickets: u64,
+    ended: bool,
+}
+
+struct Shared<L: Link> {
+    state: Mutex<State<L>>,
+    /// The link, to sleep on; absent where there is only a loopback.
+    link: Option<OwnedFd>,
+    leader_kick: OwnedFd,
+    background_kick: OwnedFd,
+    /// What the background thread sleeps on: its kick, and the link while no caller leads.
+    background_sleep: OwnedFd,
+    started: Clock,
+    process: u32,
+}
+
+/// Threads share a stack whose link is a file descriptor.
+///
+/// Dropping the engine waits until the connections that were closed have delivered what was sent
+/// on them, at most [`Config::linger`](tapsock_stack::config::Config::linger).
+pub struct Threaded<L: Link + Send + 'static> {
+    shared: Arc<Shared<L>>,
+    background: Option<JoinHandle<()>>,
+}
+
+impl<L: Link + Send + 'static> fmt::Debug for Threaded<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Threaded").field("link", &self.shared.link).finish_non_exhaustive()
+    }
+}
+
+/// What is to be woken once the lock is given up: notifying under it would send the woken thread
+/// straight into the lock.
+#[derive(Default)]
+struct Wakes {
+    threads: Vec<Thread>,
+    leader: bool,
+    background: bool,
+}
+
+impl<L: Link + Send + 'static> Threaded<L> {
+    /// An engine over a stack that `make` builds with the time it is given.
+    ///
+    /// `link` is what becomes readable when a frame has arrived: a duplicate of the link's file
+    /// descriptor. Without one the stack has only its loopback.
+    ///
+    /// # Errors
+    /// When the system refuses an event descriptor or a thread.
+    pub fn new(
+        core: Core<'static, Growable>,
+        link: Option<OwnedFd>,
+        make: impl FnOnce(Instant) -> Stack<'static, L, Growable>,
+    ) -> io::Result<Self> {
+        let event = || eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK);
+        let state = State {
+            core,
+            stack: make(Instant::ZERO),
+            lead: Lead::Background,
+            followers: Vec::new(),
+            leader_sleep: None,
+            background_sleep: None,
+            tickets: 0,
+            ended: false,
+        };
+        let background_kick = event()?;
+        let background_sleep = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        epoll::add(&background_sleep, &background_kick, KICK, epoll::EventFlags::IN)?;
+        if let Some(link) = &link {
+            epoll::add(&background_sleep, link, LINK, epoll::EventFlags::IN)?;
+        }
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            link,
+            leader_kick: event()?,
+            background_kick,
+            background_sleep,
+            started: Clock::now(),
+            process: std::process::id(),
+        });
+        let background = {
+            let shared = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("tapsock".into())
+                .spawn(move || shared.run_background())?
+        };
+        Ok(Self { shared, background: Some(background) })
+    }
+
+    /// The time of the stack's clock, which starts when the engine is made.
+    pub fn now(&self) -> Instant {
+        self.shared.now()
+    }
+
+    /// Waits until every connection that was closed has delivered what was sent, or `budget` has
+    /// passed. True when nothing is left to deliver.
+    pub fn deliver(&self, budget: Duration) -> bool {
+        let end = self.now() + budget;
+        loop {
+            let (left, seen) = self.with(|access| (access.stack.delivering(), access.core.epoch()));
+            if left == 0 {
+                return true;
+            }
+            let now = self.now();
+            if now >= end {
+                return false;
+            }
+            // A closed connection has no owner whose event could be waited for.
+            self.wait(seen, &[], Some(end.min(now + Duration::from_millis(20))));
+        }
+    }
+}
+
+impl<L: Link + Send + 'static> Drop for Threaded<L> {
+    fn drop(&mut self) {
+        if self.is_down() {
+            return;
+        }
+        let linger = self.with(|access| access.stack.config().linger);
+        if !self.deliver(linger) {
+            log::warn!("a closed connection could not deliver everything within {linger}");
+        }
+        self.shared.lock().ended = true;
+        kick(&self.shared.background_kick);
+        if let Some(background) = self.background.take() {
+            // A panic there was reported where it happened.
+            let _ = background.join();
+        }
+    }
+}
+
+impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
+    type Link = L;
+    type Storage = Growable;
+
+    fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'static, L, Growable>) -> R) -> R {
+        let mut state = self.shared.lock();
+        let now = self.shared.now();
+        let result = {
+            let State { core, stack, .. } = &mut *state;
+            f(&mut Access { core, stack, now })
+        };
+        state.advance(now);
+        let wakes = state.wakes();
+        drop(state);
+        self.shared.wake(wakes);
+        result
+    }
+
+    fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {
+        let shared = &*self.shared;
+        let mut state = shared.lock();
+        loop {
+            let done = state.core.changed(seen, interest)
+                || until.is_some_and(|until| until <= shared.now());
+            if done {
+                return Waited::Again;
+            }
+            if state.lead == Lead::Background {
+                state.lead = Lead::Caller;
+                shared.watch(false);
+                shared.lead(state, seen, interest, until);
+                return Waited::Again;
+            }
+            state = shared.follow(state, seen, interest, until);
+        }
+    }
+
+    fn thread(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        std::thread_local! {
+            static THREAD: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+        }
+        // Only a thread that is being torn down has no number any more.
+        THREAD.try_with(|thread| *thread).unwrap_or(0)
+    }
+
+    fn is_down(&self) -> bool {
+        self.shared.process != std::process::id()
+    }
+}
+
+impl<L: Link + Send + 'static> Shared<L> {
+    fn lock(&self) -> MutexGuard<'_, State<L>> {
+        // A caller's closure that panicked has been reported; the state is whole between calls.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn now(&self) -> Instant {
+        Instant::from_micros(self.started.elapsed().as_micros() as i64)
+    }
+
+    fn wake(&self, wakes: Wakes) {
+        if wakes.leader {
+            kick(&self.leader_kick);
+        }
+        if wakes.background {
+            kick(&self.background_kick);
+        }
+        for thread in wakes.threads {
+            thread.unpark();
+        }
+    }
+
+    /// Leads until the condition holds or `until` has passed, then hands the lead on.
+    fn lead<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State<L>>,
+        seen: u64,
+        interest: &[u32],
+        until: Option<Instant>,
+    ) {
+        loop {
+            let now = self.now();
+            let more = state.advance(now);
+            let done =
+                state.core.changed(seen, interest) || until.is_some_and(|until| until <= now);
+            if done {
+                let mut wakes = state.wakes();
+                self.watch(true);
+                state.hand_on(&mut wakes);
+                drop(state);
+                self.wake(wakes);
+                return;
+            }
+            let wakes = state.wakes();
+            let wake_at = earlier(state.stack.poll_at(), until);
+            if !more {
+                state.leader_sleep = Some(Sleep {
+                    until: wake_at,
+                    condition: Some((seen, interest.into())),
+                    kicked: false,
+                });
+            }
+            drop(state);
+            self.wake(wakes);
+            if !more {
+                self.sleep_as_leader(wake_at);
+            }
+            state = self.lock();
+            state.leader_sleep = None;
+        }
+    }
+
+    /// Sleeps until woken by the leader, or until `until`.
+    fn follow<'s>(
+        &'s self,
+        mut state: MutexGuard<'s, State<L>>,
+        seen: u64,
+        interest: &[u32],
+        until: Option<Instant>,
+    ) -> MutexGuard<'s, State<L>> {
+        state.tickets += 1;
+        let ticket = state.tickets;
+        let thread = std::thread::current();
+        let interest = interest.into();
+        state.followers.push(Follower { ticket, thread, seen, interest, woken: false });
+        drop(state);
+        loop {
+            let now = self.now();
+            match until {
+                Some(until) if until > now => std::thread::park_timeout((until - now).into()),
+                Some(_) => {}
+                None => std::thread::park(),
+            }
+            let mut state = self.lock();
+            let now = self.now();
+            let expired = until.is_some_and(|until| until <= now);
+            let Some(place) = state.followers.iter().position(|other| other.ticket == ticket)
+            else {
+                return state;
+            };
+            // A park may end without a reason.
+            if state.followers[place].woken || expired {
+                state.followers.swap_remove(place);
+                return state;
+            }
+        }
+    }
+
+    fn run_background(&self) {
+        let mut state = self.lock();
+        while !state.ended {
+            let leading = state.lead == Lead::Background;
+            let mut wake_at = None;
+            let mut more = false;
+            if leading {
+                more = state.advance(self.now());
+                wake_at = state.stack.poll_at();
+            }
+            let wakes = state.wakes();
+            if !more {
+                state.background_sleep =
+                    Some(Sleep { until: wake_at, condition: None, kicked: false });
+            }
+            drop(state);
+            self.wake(wakes);
+            if !more {
+                self.sleep_in_background(wake_at);
+            }
+            state = self.lock();
+            state.background_sleep = None;
+        }
+    }
+
+    /// Lets the background thread see the link, or takes it out of its sight without waking it.
+    fn watch(&self, link_too: bool) {
+        if let Some(link) = &self.link {
+            let flags = if link_too { epoll::EventFlags::IN } else { epoll::EventFlags::empty() };
+            // The descriptor was added when the engine was made; there is nothing to fail.
+            let _ = epoll::modify(&self.background_sleep, link, LINK, flags);
+        }
+    }
+
+    fn left(&self, until: Option<Instant>) -> Option<Duration> {
+        let now = self.now();
+        until.map(|until| if until > now { until - now } else { Duration::ZERO })
+    }
+
+    /// Sleeps on the leader's kick and the link.
+    fn sleep_as_leader(&self, until: Option<Instant>) {
+        let left = self.left(until);
+        let timeout = left.map(timespec);
+        let kick = PollFd::new(&self.leader_kick, PollFlags::IN);
+        // Interrupted by a signal is a wake-up like any other: the result does not matter.
+        if let Some(link) = &self.link {
+            let mut both = [kick, PollFd::new(link, PollFlags::IN)];
+            let _ = poll(&mut both, timeout.as_ref());
+            let dead = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
+            if both[1].revents().intersects(dead) {
+                // A device whose namespace is gone reports an error for ever: do not spin on it.
+                let pause = timespec(left.map_or(DEAD_LINK, |left| left.min(DEAD_LINK)));
+                let _ = poll(&mut [PollFd::new(&self.leader_kick, PollFlags::IN)], Some(&pause));
+            }
+        } else {
+            let _ = poll(&mut [kick], timeout.as_ref());
+        }
+        settle(&self.leader_kick);
+    }
+
+    /// Sleeps on the background thread's kick, and on the link while no caller leads.
+    fn sleep_in_background(&self, until: Option<Instant>) {
+        let left = self.left(until);
+        let timeout = left.map(timespec);
+        let mut events: Vec<epoll::Event> = Vec::with_capacity(2);
+        let room = rustix::buffer::spare_capacity(&mut events);
+        let _ = epoll::wait(&self.background_sleep, room, timeout.as_ref());
+        let dead = epoll::EventFlags::ERR | epoll::EventFlags::HUP;
+        if events.iter().any(|event| { event.flags }.intersects(dead)) {
+            let pause = timespec(left.map_or(DEAD_LINK, |left| left.min(DEAD_LINK)));
+            let _ = poll(&mut [PollFd::new(&self.background_kick, PollFlags::IN)], Some(&pause));
+        }
+        settle(&self.background_kick);
+    }
+}
+
+impl<L: Link> State<L> {
+    /// Advances the stack; true when it has more to do at once.
+    fn advance(&mut self, now: Instant) -> bool {
+        for _ in 0..VISIT {
+            let progress = self.stack.poll(now);
+            self.core.absorb(&mut self.stack, now);
+            if progress == Progress::Idle {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whom to wake for what has changed.
+    fn wakes(&mut self) -> Wakes {
+        let mut wakes = Wakes::default();
+        for follower in &mut self.followers {
+            if !follower.woken && self.core.changed(follower.seen, &follower.interest) {
+                follower.woken = true;
+                wakes.threads.push(follower.thread.clone());
+            }
+        }
+        let next = self.stack.poll_at();
+        let too_late = |sleep: &Sleep| match (next, sleep.until) {
+            (Some(next), Some(until)) => next < until,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        if let Some(sleep) = &mut self.leader_sleep
+            && !sleep.kicked
+        {
+            let changed = sleep
+                .condition
+                .as_ref()
+                .is_some_and(|(seen, interest)| self.core.changed(*seen, interest));
+            if changed || too_late(sleep) {
+                sleep.kicked = true;
+                wakes.leader = true;
+            }
+        }
+        if self.lead == Lead::Background
+            && let Some(sleep) = &mut self.background_sleep
+            && !sleep.kicked
+            && too_late(sleep)
+        {
+            sleep.kicked = true;
+            wakes.background = true;
+        }
+        wakes
+    }
+
+    /// Gives the lead back to the background thread, and wakes a follower that may take it.
+    fn hand_on(&mut self, wakes: &mut Wakes) {
+        self.lead = Lead::Background;
+        if let Some(next) = self.followers.iter_mut().find(|follower| !follower.woken) {
+            next.woken = true;
+            wakes.threads.push(next.thread.clone());
+        }
+        // The background thread went to sleep without the stack's deadline.
+        let next = self.stack.poll_at();
+        if let Some(sleep) = &mut self.background_sleep
+            && !sleep.kicked
+            && next.is_some_and(|next| sleep.until.is_none_or(|until| next < until))
+        {
+            sleep.kicked = true;
+            wakes.background = true;
+        }
+    }
+}
+
+fn earlier(left: Option<Instant>, right: Option<Instant>) -> Option<Instant> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left.min(right)),
+        (left, right) => left.or(right),
+    }
+}
+
+fn timespec(duration: Duration) -> Timespec {
+    let micros = duration.total_micros();
+    Timespec {
+        tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
+        tv_nsec: (micros % 1_000_000) as i64 * 1000,
+    }
+}
+
+/// Takes a kick back; without one there is nothing to read.
+fn settle(event: &OwnedFd) {
+    let _ = rustix::io::read(event, &mut [0; 8]);
+}
+
+fn kick(event: &OwnedFd) {
+    // A full counter means that it is kicked already.
+    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
+}

@@ -1,0 +1,161 @@
+//! A process on a link of the operating system, as a configuration describes it.
+
+use std::boxed::Box;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufWriter};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::string::String;
+use std::time::SystemTime;
+
+use tapsock_stack::Stack;
+use tapsock_stack::config::Config;
+use tapsock_stack::link::capture::Capture;
+use tapsock_stack::link::tap::{Tap, TapError};
+use tapsock_stack::link::{Link, NoLink};
+use tapsock_stack::storage::Growable;
+
+use crate::config::{Configuration, LinkChoice};
+use crate::engine::threaded::Threaded;
+use crate::process::{Core, Process};
+
+/// Any link that a thread may carry along.
+pub type AnyLink = Box<dyn Link + Send>;
+
+/// A process whose calls may come from any thread.
+pub type ThreadedProcess = Process<'static, Threaded<AnyLink>>;
+
+/// Why there is no process. Displayed as one sentence that says what to do.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The TAP device cannot be had.
+    Tap(TapError),
+    /// A private namespace is asked for, and nobody has entered one.
+    NoDevice,
+    /// The capture file cannot be written.
+    Capture(PathBuf, io::Error),
+    /// The system refuses a descriptor or a thread.
+    System(io::Error),
+    /// The system's random numbers cannot be had.
+    NoSeed(io::Error),
+    /// There are more addresses or routes than the stack takes.
+    Exhausted,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tap(error) => error.fmt(f),
+            Self::NoDevice => f.write_str(
+                "no link is named: set TAPSOCK_LINK to tap:NAME (scripts/tap up makes one) or to \
+                 loopback",
+            ),
+            Self::Capture(path, error) => {
+                write!(f, "the capture {} cannot be written: {error}", path.display())
+            }
+            Self::System(error) => write!(f, "the system refuses a descriptor or thread: {error}"),
+            Self::NoSeed(error) => {
+                write!(f, "the system gives no random numbers ({error}); name a seed")
+            }
+            Self::Exhausted => f.write_str("there are too many addresses or routes"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Tap(error) => Some(error),
+            Self::Capture(_, error) | Self::System(error) | Self::NoSeed(error) => Some(error),
+            Self::NoDevice | Self::Exhausted => None,
+        }
+    }
+}
+
+impl From<TapError> for StartError {
+    fn from(error: TapError) -> Self {
+        Self::Tap(error)
+    }
+}
+
+/// A process on what `configuration` describes, on which WSAStartup was not called yet.
+///
+/// `private` is the TAP device of the private namespace that the program has entered, for a
+/// configuration that names no link. The capture, if one is named, is a file. `adjust` may change
+/// what the stack is told.
+///
+/// # Errors
+/// As [`StartError`] says.
+pub fn start(
+    configuration: &Configuration,
+    private: Option<&str>,
+    adjust: impl FnOnce(&mut Config),
+) -> Result<ThreadedProcess, StartError> {
+    let seed = match configuration.seed {
+        Some(seed) => seed,
+        None => draw_seed().map_err(StartError::NoSeed)?,
+    };
+    let (link, descriptor) = open(configuration, private)?;
+    let link: AnyLink = match &configuration.capture {
+        Some(path) => record(link, path, &interface(configuration, private))?,
+        None => link,
+    };
+    let mut config = configuration.stack(seed);
+    adjust(&mut config);
+    let core = Core::new().with_profile(configuration.profile.profile());
+    let mut complete = true;
+    let engine = Threaded::new(core, descriptor, |now| {
+        let mut stack = Stack::new(config, link, Growable::default(), now);
+        complete = furnish(&mut stack, configuration);
+        stack
+    })
+    .map_err(StartError::System)?;
+    if complete { Ok(Process::new(engine)) } else { Err(StartError::Exhausted) }
+}
+
+fn furnish(stack: &mut Stack<'static, AnyLink, Growable>, configuration: &Configuration) -> bool {
+    let addresses = configuration.addresses.iter().all(|&own| stack.add_address(own).is_ok());
+    addresses && configuration.all_routes().all(|route| stack.add_route(route).is_ok())
+}
+
+fn open(
+    configuration: &Configuration,
+    private: Option<&str>,
+) -> Result<(AnyLink, Option<OwnedFd>), StartError> {
+    let name = match &configuration.link {
+        LinkChoice::Loopback => return Ok((Box::new(NoLink), None)),
+        LinkChoice::Tap(name) => name.as_str(),
+        LinkChoice::Private => private.ok_or(StartError::NoDevice)?,
+    };
+    let tap = Tap::open(name)?;
+    let descriptor = tap.as_fd().try_clone_to_owned().map_err(StartError::System)?;
+    Ok((Box::new(tap), Some(descriptor)))
+}
+
+fn interface(configuration: &Configuration, private: Option<&str>) -> String {
+    match &configuration.link {
+        LinkChoice::Loopback => "loopback".into(),
+        LinkChoice::Tap(name) => name.clone(),
+        LinkChoice::Private => private.unwrap_or("private").into(),
+    }
+}
+
+fn record(link: AnyLink, path: &Path, interface: &str) -> Result<AnyLink, StartError> {
+    let error = |error| StartError::Capture(path.into(), error);
+    let file = BufWriter::new(File::create(path).map_err(error)?);
+    // The stack's clock starts when the engine is made, which is now, to some microseconds.
+    Ok(Box::new(Capture::new(link, file, interface, SystemTime::now())))
+}
+
+/// A seed that nobody can guess.
+fn draw_seed() -> io::Result<u64> {
+    let mut seed = [0; 8];
+    let mut filled = 0;
+    while filled < seed.len() {
+        let flags = rustix::rand::GetRandomFlags::empty();
+        filled += rustix::rand::getrandom(&mut seed[filled..], flags)?;
+    }
+    Ok(u64::from_le_bytes(seed))
+}
