@@ -347,7 +347,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
 
     /// Counts it when the host with this Ethernet address uses an address of this one.
     fn is_conflict(&mut self, address: IpAddress, hardware: EthernetAddress) -> bool {
-        let own = self.routes.is_own(address);
+        let own = self.routes.is_added(address);
         if own && hardware != self.hardware {
             self.conflicts += 1;
         }

@@ -458,6 +458,9 @@ fn a21_somebody_else_with_our_address_is_counted() {
     let mine = discovery(OWN_MAC, 255, OWN6, OWN_GROUP, (135, 0), &body);
     assert_eq!(consumed(&mut net, 0, &mine), None);
     assert_eq!(net.conflicts(), 2, "our own frames came back");
+    let loopback = arp(ArpOperation::REPLY, (EVIL_MAC, [127, 0, 0, 1]), (OWN_MAC, OWN4), OWN_MAC);
+    assert_eq!(consumed(&mut net, 0, &loopback), None);
+    assert_eq!(net.conflicts(), 2, "127/8 is everybody's");
 }
 
 /// A datagram to us in a frame from `source` to `destination`.
