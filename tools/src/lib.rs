@@ -1,4 +1,18 @@
 //! What the command line is made of, for the tests as well.
+//!
+//! From the outside in: [`cli`] says which verbs and flags there are and what the exit status
+//! means; [`errors`], [`connect`] and [`listen`] are the verbs. They share [`settings`], the one
+//! configuration as flags; [`namespace`], a private network with the kernel in it; [`frames`] and
+//! [`describe`], which turn what passed a link into lines for people; [`output`], the terminal;
+//! and [`http`], the file server behind `listen --serve`.
 
+pub mod cli;
+pub mod connect;
+pub mod describe;
+pub mod errors;
+pub mod frames;
+pub mod http;
+pub mod listen;
 pub mod namespace;
+pub mod output;
 pub mod settings;

@@ -1,0 +1,223 @@
+//! The command line: verbs, flags, exit status.
+
+use std::ffi::OsString;
+use std::fs;
+use std::hash::{BuildHasher, Hasher};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+use wsa::config::Configuration;
+
+use crate::output::{self, Failure};
+use crate::settings::Settings;
+use crate::{connect, errors, listen};
+
+/// Exit status, for the end of every help text.
+const STATUS: &str = "\
+Exit status:
+  0  all went as it should
+  1  a row of the table does not hold, or a connection failed
+  2  the command line, a TAPSOCK_* variable or the file is wrong
+  3  the environment lacks something: a right, a device, a program";
+
+/// Provoke, explain and run Winsock connects over a userspace stack
+#[derive(Debug, Parser)]
+#[command(name = "tapsock", version, after_help = STATUS, after_long_help = STATUS)]
+#[command(max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+
+    /// One JSON object a line in place of text
+    #[arg(long, global = true)]
+    json: bool,
+
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Provoke every row of WSAConnect's error table and show the evidence
+    ///
+    /// Each row is provoked only by Winsock calls and by what is on the wire, in a network of its
+    /// own. Without --tap these are simulated hosts in virtual time, where 21 seconds of silence
+    /// take milliseconds; with it, a TAP device in a private namespace with the Linux kernel as
+    /// the peer. A row is ok when the code is the selected profile's and the evidence holds.
+    ///
+    /// Of the configuration, --profile, --timing, --seed, --mac and --mtu count; the networks have
+    /// addresses of their own. --capture names a directory, which gets one file for each row with
+    /// packets; packet N of the evidence is frame N of that file.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Errors(ErrorsArgs),
+
+    /// Make one WSAConnect and explain it packet by packet
+    ///
+    /// Every packet until the result is shown on a time line, then the result, and for a failure
+    /// what caused it. After a success standard input goes to the peer and what the peer sends
+    /// to standard output, until the peer has closed its side; the end of the input closes ours.
+    /// The explanation goes to standard error, with --json to standard output.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Connect(ConnectArgs),
+
+    /// Listen on a port: echo, discard, or serve files over HTTP
+    ///
+    /// Ends with Ctrl-C. Without --echo, --discard or --serve, the first connection is joined to
+    /// standard input and output.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Listen(ListenArgs),
+
+    /// Print a completion script for a shell
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Completions {
+        /// Whose script
+        shell: Shell,
+    },
+
+    /// Write the manual pages into a directory
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Man {
+        /// The directory, which is made when it is missing
+        directory: PathBuf,
+    },
+}
+
+/// What `tapsock errors` takes.
+#[derive(Debug, Args)]
+pub struct ErrorsArgs {
+    /// Use a TAP device in a private namespace, with the Linux kernel as the peer
+    #[arg(long)]
+    pub tap: bool,
+}
+
+/// What `tapsock connect` takes.
+#[derive(Debug, Args)]
+pub struct ConnectArgs {
+    /// Where to: 10.77.0.1:80 or [fd77::1]:80
+    #[arg(value_name = "ADDR:PORT", value_parser = socket_address)]
+    pub to: SocketAddr,
+
+    /// A datagram socket
+    #[arg(long)]
+    pub udp: bool,
+
+    /// A non-blocking socket: WSAEWOULDBLOCK, then select
+    #[arg(long)]
+    pub nonblocking: bool,
+
+    /// Bind the socket to this address and port first
+    #[arg(long, value_name = "ADDR:PORT", value_parser = socket_address)]
+    pub bind: Option<SocketAddr>,
+}
+
+/// What `tapsock listen` takes.
+#[derive(Debug, Args)]
+pub struct ListenArgs {
+    /// The port, 1 to 65535
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: u16,
+
+    /// Datagrams
+    #[arg(long)]
+    pub udp: bool,
+
+    /// Send back what comes
+    #[arg(long, group = "service")]
+    pub echo: bool,
+
+    /// Throw away what comes
+    #[arg(long, group = "service")]
+    pub discard: bool,
+
+    /// Serve the files of this directory over HTTP
+    #[arg(long, value_name = "DIR", group = "service", conflicts_with = "udp")]
+    pub serve: Option<PathBuf>,
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "it must be an address and a port, such as 10.77.0.1:80 or [fd77::1]:80".to_string()
+    })
+}
+
+/// The command line of this process. Gives the exit status.
+pub fn main() -> ExitCode {
+    ExitCode::from(run(std::env::args_os()))
+}
+
+/// Runs a command line, of which the first word is the program's name, and gives the exit status.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let result = match Cli::try_parse_from(words) {
+        Ok(cli) => cli.run(),
+        Err(error) => told(&error),
+    };
+    let Err(failure) = result else { return 0 };
+    if let Some(sentence) = failure.sentence() {
+        output::note(&format!("tapsock: {sentence}"));
+    }
+    failure.status()
+}
+
+/// What clap has to say: help and version are answers, the rest is one sentence.
+fn told(error: &clap::Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            error.print().map_err(|error| output::of_stdout(&error))
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand | ErrorKind::MissingSubcommand => {
+            Err(Failure::Usage("say what to do: run tapsock --help for the verbs".into()))
+        }
+        _ => {
+            let text = error.to_string();
+            let first: Vec<&str> =
+                text.lines().take_while(|line| !line.is_empty()).map(str::trim).collect();
+            let first = first.join(" ");
+            let first = first.strip_prefix("error: ").unwrap_or(&first);
+            Err(Failure::Usage(format!("{first}; run tapsock --help for what is possible")))
+        }
+    }
+}
+
+impl Cli {
+    fn run(self) -> Result<(), Failure> {
+        let Self { verb, json, settings } = self;
+        let configured = || settings.read().map_err(|error| Failure::Usage(error.to_string()));
+        match verb {
+            Verb::Errors(args) => errors::main(&args, &configured()?, json),
+            Verb::Connect(args) => connect::main(&args, &configured()?, json),
+            Verb::Listen(args) => listen::main(&args, &configured()?, json),
+            Verb::Completions { shell } => completions(shell),
+            Verb::Man { directory } => manual(&directory),
+        }
+    }
+}
+
+/// The seed that the configuration names, or one that nobody can guess.
+pub fn seed(configuration: &Configuration) -> u64 {
+    // The keys of a RandomState come from the operating system.
+    configuration.seed.unwrap_or_else(|| std::hash::RandomState::new().build_hasher().finish())
+}
+
+fn completions(shell: Shell) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "tapsock", &mut script);
+    output::line(String::from_utf8_lossy(&script).trim_end())
+}
+
+fn manual(directory: &Path) -> Result<(), Failure> {
+    let refused = |error: std::io::Error| {
+        Failure::Told(format!(
+            "the manual cannot be written to {} ({error}); name another directory",
+            directory.display()
+        ))
+    };
+    fs::create_dir_all(directory).map_err(refused)?;
+    clap_mangen::generate_to(Cli::command(), directory).map_err(refused)
+}
+
+#[cfg(test)]
+mod tests;
