@@ -56,7 +56,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     }
                     self.poll_neighbors(now, departing);
                 }
-                Received::Dropped(reason) => self.dropped(reason),
+                Received::Dropped(reason) => {
+                    self.dropped(reason);
+                    if reason == Reason::UnknownOption {
+                        self.unknown_option(now, frame, departing);
+                    }
+                }
             }
         }
         true
@@ -79,6 +84,17 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 Ok(parsed) => self.packet(Arrival { number: 0, now }, parsed, packet, departing),
                 Err(reason) => self.dropped(reason),
             }
+        }
+    }
+
+    /// RFC 8200, section 4.2: an option that must not be skipped is answered.
+    fn unknown_option(&mut self, now: Instant, frame: &[u8], departing: &mut [u8]) {
+        if self.icmp_allowed(now)
+            && let Some(packet) = frame.get(HEADER..)
+            && let Some(room) = departing.get_mut(HEADER..)
+            && let Some(len) = icmp::parameter_problem(room, packet)
+        {
+            self.send(now, departing, len, None);
         }
     }
 
@@ -112,7 +128,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 None => {}
             },
             Upper::Other if parsed.delivery == Delivery::Own => {
-                self.answer_for_nobody(arrival.now, packet, departing);
+                if self.icmp_allowed(arrival.now) {
+                    self.answer_for_nobody(arrival.now, packet, departing);
+                }
             }
             Upper::Other => {}
         }
@@ -383,10 +401,19 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             return;
         }
         self.counters.udp_unmatched += 1;
-        let Some(room) = departing.get_mut(HEADER..) else { return };
-        if let Some(len) = self.net.port_unreachable(room, parsed, packet) {
+        if self.icmp_allowed(arrival.now)
+            && let Some(room) = departing.get_mut(HEADER..)
+            && let Some(len) = self.net.port_unreachable(room, parsed, packet)
+        {
             self.send(arrival.now, departing, len, None);
         }
+    }
+
+    /// Whether another ICMP error may be sent now.
+    fn icmp_allowed(&mut self, now: Instant) -> bool {
+        let allowed = self.icmp.take(now);
+        self.counters.icmp_withheld += u64::from(!allowed);
+        allowed
     }
 
     /// Sends a segment that smoltcp wrote for a connection.

@@ -9,7 +9,7 @@ mod udp;
 use core::fmt;
 
 use smoltcp::iface::SocketSet;
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 use crate::config::{Config, Route};
@@ -126,6 +126,8 @@ pub struct Counters {
     pub udp_overflowed: u64,
     /// Datagrams for a port that nobody holds.
     pub udp_unmatched: u64,
+    /// ICMP errors not sent because too many were.
+    pub icmp_withheld: u64,
     /// ICMP errors that reached a socket.
     pub icmp_matched: u64,
     /// ICMP errors about nothing that is in flight here.
@@ -167,6 +169,39 @@ struct Arrival {
     /// The frame's number on the link; 0 for the loopback.
     number: u64,
     now: Instant,
+}
+
+/// How many ICMP errors may be sent: RFC 4443, section 2.4 (f) and RFC 1812, section 4.3.2.8 want
+/// a limit, by a token bucket.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    tokens: u32,
+    refilled: Instant,
+}
+
+impl Allowance {
+    /// Errors at once.
+    const BURST: u32 = 50;
+    /// From one error to the next in the long run: a thousand a second.
+    const STEP: Duration = Duration::from_millis(1);
+
+    fn new(now: Instant) -> Self {
+        Self { tokens: Self::BURST, refilled: now }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let steps = (now - self.refilled).total_micros() / Self::STEP.total_micros();
+        let tokens = u64::from(self.tokens) + steps;
+        if tokens >= u64::from(Self::BURST) {
+            (self.tokens, self.refilled) = (Self::BURST, now);
+        } else {
+            self.tokens = tokens as u32;
+            self.refilled += Self::STEP * steps as u32;
+        }
+        let allowed = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        allowed
+    }
 }
 
 /// What became of a packet on its way out.
@@ -229,6 +264,7 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     /// Frames that passed the link, either way.
     frames: u64,
     random: u64,
+    icmp: Allowance,
     released: usize,
     limit: usize,
     /// Bytes that all sockets hold beyond their rings.
@@ -278,6 +314,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             link_was_up,
             frames: 0,
             random,
+            icmp: Allowance::new(now),
             released: 0,
             limit,
             chained: 0,

@@ -190,7 +190,11 @@ impl<L: Link + Send + 'static> Drop for Threaded<L> {
         if self.is_down() {
             return;
         }
-        let linger = self.with(|access| access.stack.config().linger);
+        // A process that ends leaves no open socket behind, whether it said so or not.
+        let linger = self.with(|access| {
+            access.close_all();
+            access.stack.config().linger
+        });
         if !self.deliver(linger) {
             log::warn!("a closed connection could not deliver everything within {linger}");
         }
