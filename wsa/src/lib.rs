@@ -52,3 +52,8 @@ pub use process::{BlockingHook, Core, Process, SocketHandle, WsaData};
 pub use profile::Profile;
 pub use qos::{FlowSpec, Qos};
 pub use readiness::FdSet;
+
+/// The examples of the README, which are run as documentation tests.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
