@@ -1,0 +1,157 @@
+//! `tapsock errors`: every row of WSAConnect's error table, provoked and proved.
+//!
+//! A row is one way to one code. It is provoked only by public Winsock calls and by what is on
+//! the wire, in a network of its own, either simulated in virtual time or on a TAP device with
+//! the Linux kernel as the peer. It is ok when the code is the selected profile's and the
+//! evidence holds: the cited frame is in the recording, the requests that nobody answered are in
+//! it and no answer is, or no frame passed at all.
+
+mod evidence;
+mod provoke;
+mod report;
+mod row;
+mod simulated;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tapsock_stack::config::SynTiming;
+use wsa::config::{Configuration, ProfileChoice, TimingChoice};
+
+pub use self::evidence::Evidence;
+pub use self::row::Row;
+
+use self::row::{Pace, ROWS, Scene};
+use self::simulated::SimulatedStage;
+use self::stage::Stage;
+use crate::cli::{self, ErrorsArgs};
+use crate::frames;
+use crate::output::Failure;
+
+/// Where rows are provoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Medium {
+    /// Simulated hosts in virtual time.
+    #[default]
+    Simulated,
+    /// A TAP device with the Linux kernel as the peer. The calling thread must be in a network
+    /// namespace of its own: see [`crate::namespace::enter`].
+    Tap,
+}
+
+/// What became of a row.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// The row.
+    pub row: &'static Row,
+    /// The code that the profile calls for; 0 for success.
+    pub expected: i32,
+    /// The code that came back; 0 for success.
+    pub got: i32,
+    /// What proves it.
+    pub evidence: Evidence,
+    /// Everything that passed the link, as pcapng. Frame N of the evidence is frame N of it.
+    pub recording: Vec<u8>,
+    /// Whether the code is the expected one and the evidence holds.
+    pub ok: bool,
+}
+
+/// All rows that can be provoked on this medium, in the order of WSAConnect's documentation.
+pub fn rows(medium: Medium) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(move |row| medium == Medium::Simulated || row.scene == Scene::Anywhere)
+}
+
+/// Provokes every row and hands each outcome to `each` as soon as it is there.
+///
+/// Of the configuration the profile, the timing, the MAC and the MTU count; everything random is
+/// derived from `seed`.
+///
+/// # Errors
+/// What `each` gives; a [`Failure`] where a row's network cannot be had.
+pub fn run(
+    medium: Medium,
+    configuration: &Configuration,
+    seed: u64,
+    mut each: impl FnMut(&Outcome) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    match medium {
+        Medium::Simulated => {
+            for (number, row) in rows(medium).enumerate() {
+                let mut config = configuration.stack(seed.wrapping_add(number as u64));
+                config.syn = syn_timing(row, configuration.timing);
+                let stage = SimulatedStage::new(config, configuration.mtu)?;
+                each(&outcome(&stage, row, configuration.profile)?)?;
+            }
+            Ok(())
+        }
+        Medium::Tap => Err(Failure::Environment("errors --tap is not there yet".into())),
+    }
+}
+
+/// The schedule of a row's attempt.
+fn syn_timing(row: &Row, choice: TimingChoice) -> SynTiming {
+    match (row.pace, choice) {
+        (Pace::Patient, TimingChoice::Test) => TimingChoice::Win10.syn(),
+        (Pace::Any | Pace::Patient, choice) => choice.syn(),
+    }
+}
+
+/// Provokes a row on a stage that nothing has happened on yet.
+fn outcome(
+    stage: &impl Stage,
+    row: &'static Row,
+    profile: ProfileChoice,
+) -> Result<Outcome, Failure> {
+    stage.process().set_profile(profile.profile());
+    let came = provoke::provoke(stage, row)?;
+    let recording = stage.recording();
+    let mut evidence = evidence::find(row.proof(profile), &came, &frames::read(&recording));
+    if let Some(wrong) = came.wrong {
+        evidence.holds = false;
+        evidence.summary = wrong;
+    }
+    let expected = row.expected(profile);
+    let ok = came.got == expected && evidence.holds;
+    Ok(Outcome { row, expected, got: came.got, evidence, recording, ok })
+}
+
+/// The verb.
+///
+/// # Errors
+/// What ends the program with another status than 0: [`Failure::Failed`] when a row does not hold.
+pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Result<(), Failure> {
+    let medium = if args.tap { Medium::Tap } else { Medium::Simulated };
+    let directory = configuration.capture.as_deref();
+    if let Some(directory) = directory {
+        fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
+    }
+    let mut report = report::Report::new(medium, configuration.profile, json)?;
+    run(medium, configuration, cli::seed(configuration), |outcome| {
+        let file = match directory {
+            Some(directory) => write_capture(directory, outcome)?,
+            None => None,
+        };
+        report.row(outcome, file.as_deref())
+    })?;
+    report.end()
+}
+
+/// Writes the recording of a row, if anything passed the link.
+fn write_capture(directory: &Path, outcome: &Outcome) -> Result<Option<PathBuf>, Failure> {
+    if frames::read(&outcome.recording).is_empty() {
+        return Ok(None);
+    }
+    let path = directory.join(format!("{}.pcapng", outcome.row.slug()));
+    fs::write(&path, &outcome.recording).map_err(|error| unwritable(&path, &error))?;
+    Ok(Some(path))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::Usage(format!(
+        "{} cannot be written ({error}); give --capture a directory that can",
+        path.display()
+    ))
+}
