@@ -185,6 +185,12 @@ impl Stage {
         }
         self.probes = 0;
         if segment.has(ACK) && !segment.has(SYN) && !segment.has(RST) {
+            let synchronized = self.unacknowledged != self.initial;
+            if synchronized && self.furthest < segment.acknowledgment {
+                // It acknowledges what was never sent (RFC 9293, section 3.10.7.4). smoltcp would
+                // believe it as long as the bytes are at least queued.
+                return Verdict::Hide;
+            }
             self.straighten(segment, packet);
         }
         let only_fin_is_out = self.fin == Some(self.unacknowledged) && !unsent;
@@ -193,10 +199,12 @@ impl Stage {
             && segment.has(ACK)
             && !segment.has(RST)
             && segment.acknowledgment == self.unacknowledged
+            && self.acknowledged <= segment.sequence
         {
             // Three duplicate acknowledgments make smoltcp 0.14 start a fast retransmission. With
             // no data left to retransmit it sends nothing, and its timer is gone: the FIN would
-            // never be repeated. Unseen, they leave the retransmission timer running.
+            // never be repeated. Unseen, they leave the retransmission timer running. A probe of
+            // the peer's, which begins before what it was told, is shown: it wants an answer.
             return Verdict::Hide;
         }
         Verdict::Show
@@ -206,18 +214,18 @@ impl Stage {
     fn straighten(&mut self, segment: &mut Segment, packet: &mut [u8]) {
         let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
         let (sequence, acknowledgment) = (segment.sequence, segment.acknowledgment);
-        // RFC 9293, section 3.10.7.4: only a segment that is not older moves the window back.
+        // RFC 9293, section 3.10.7.4: only a segment that is not older moves the window back, and
+        // one whose acknowledgment is older moves it not at all.
         let newer = self.edge_sequence < sequence
             || (self.edge_sequence == sequence && self.edge_acknowledgment <= acknowledgment);
-        if newer {
+        if acknowledgment < self.unacknowledged {
+            // smoltcp drops a segment with an old acknowledgment, and the data in it.
+            segment.set_acknowledgment(packet, self.unacknowledged);
+        } else if newer {
             (self.edge_sequence, self.edge_acknowledgment) = (sequence, acknowledgment);
             self.edge = offered;
         } else if self.edge < offered {
             self.edge = offered;
-        }
-        if acknowledgment < self.unacknowledged {
-            // smoltcp drops a segment with an old acknowledgment, and the data in it.
-            segment.set_acknowledgment(packet, self.unacknowledged);
         }
         // Whatever was sent was permitted, so it may be repeated. If the window that smoltcp sees
         // were closed over it, its retransmission timer would fire once, stop, and never be
