@@ -93,14 +93,29 @@ pub fn start(
     private: Option<&str>,
     adjust: impl FnOnce(&mut Config),
 ) -> Result<ThreadedProcess, StartError> {
-    let seed = match configuration.seed {
-        Some(seed) => seed,
-        None => draw_seed().map_err(StartError::NoSeed)?,
-    };
-    let (link, descriptor) = open(configuration, private)?;
+    let (link, descriptor) = open_link(configuration, private)?;
     let link: AnyLink = match &configuration.capture {
         Some(path) => record(link, path, &interface(configuration, private))?,
         None => link,
+    };
+    start_on(configuration, link, descriptor, adjust)
+}
+
+/// The same on a link of the caller's, such as one that [`open_link`] gave and a decorator wraps.
+/// `descriptor` becomes readable when a frame has arrived. The configuration's link and capture
+/// do not count.
+///
+/// # Errors
+/// As [`StartError`] says.
+pub fn start_on(
+    configuration: &Configuration,
+    link: AnyLink,
+    descriptor: Option<OwnedFd>,
+    adjust: impl FnOnce(&mut Config),
+) -> Result<ThreadedProcess, StartError> {
+    let seed = match configuration.seed {
+        Some(seed) => seed,
+        None => draw_seed().map_err(StartError::NoSeed)?,
     };
     let mut config = configuration.stack(seed);
     adjust(&mut config);
@@ -120,7 +135,12 @@ fn furnish(stack: &mut Stack<'static, AnyLink, Growable>, configuration: &Config
     addresses && configuration.all_routes().all(|route| stack.add_route(route).is_ok())
 }
 
-fn open(
+/// The link that a configuration names, and what becomes readable when a frame has arrived.
+/// `private` is as for [`start`].
+///
+/// # Errors
+/// [`StartError::Tap`], [`StartError::NoDevice`], [`StartError::System`].
+pub fn open_link(
     configuration: &Configuration,
     private: Option<&str>,
 ) -> Result<(AnyLink, Option<OwnedFd>), StartError> {
@@ -134,7 +154,8 @@ fn open(
     Ok((Box::new(tap), Some(descriptor)))
 }
 
-fn interface(configuration: &Configuration, private: Option<&str>) -> String {
+/// What the link of a configuration is called in a capture. `private` is as for [`start`].
+pub fn interface(configuration: &Configuration, private: Option<&str>) -> String {
     match &configuration.link {
         LinkChoice::Loopback => "loopback".into(),
         LinkChoice::Tap(name) => name.clone(),

@@ -64,8 +64,10 @@ pub(super) fn find(proof: Proof, came: &Came, recording: &[Frame]) -> Evidence {
 
 fn no_frame(came: &Came, recording: &[Frame], decided: Option<Decided>) -> Evidence {
     let (before, after) = came.frames;
-    if let Some(frame) = recording.iter().find(|frame| (before + 1..=after).contains(&frame.number))
-    {
+    let during = before + 1..=after;
+    let sent =
+        |frame: &&Frame| frame.direction == Direction::Outbound && during.contains(&frame.number);
+    if let Some(frame) = recording.iter().find(sent) {
         let line = about(frame, recording, "");
         return Evidence { holds: false, summary: format!("sent: {}", line.summary), ..line };
     }

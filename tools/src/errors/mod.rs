@@ -12,6 +12,7 @@ mod report;
 mod row;
 mod simulated;
 mod stage;
+mod tap;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tapsock_stack::config::SynTiming;
-use wsa::config::{Configuration, ProfileChoice, TimingChoice};
+use tapsock_stack::time::Duration;
+use wsa::config::{Configuration, LinkChoice, ProfileChoice, TimingChoice};
 
 pub use self::evidence::Evidence;
 pub use self::row::Row;
@@ -28,7 +30,8 @@ use self::row::{Pace, ROWS, Scene};
 use self::simulated::SimulatedStage;
 use self::stage::Stage;
 use crate::cli::{self, ErrorsArgs};
-use crate::frames;
+use crate::frames::{self, Frame};
+use crate::namespace;
 use crate::output::Failure;
 
 /// Where rows are provoked.
@@ -37,8 +40,9 @@ pub enum Medium {
     /// Simulated hosts in virtual time.
     #[default]
     Simulated,
-    /// A TAP device with the Linux kernel as the peer. The calling thread must be in a network
-    /// namespace of its own: see [`crate::namespace::enter`].
+    /// A TAP device with the Linux kernel as the peer, each in a network namespace of its own.
+    /// Without root the process must have entered a user namespace by
+    /// [`namespace::enter`](crate::namespace::enter) before it had threads.
     Tap,
 }
 
@@ -87,16 +91,25 @@ pub fn run(
             }
             Ok(())
         }
-        Medium::Tap => Err(Failure::Environment("errors --tap is not there yet".into())),
+        Medium::Tap => tap::run(configuration, seed, each),
     }
 }
 
-/// The schedule of a row's attempt.
+/// The schedule of a row's attempt, where `choice` is asked for.
 fn syn_timing(row: &Row, choice: TimingChoice) -> SynTiming {
     match (row.pace, choice) {
         (Pace::Patient, TimingChoice::Test) => TimingChoice::Win10.syn(),
         (Pace::Any | Pace::Patient, choice) => choice.syn(),
     }
+}
+
+/// The frames of a recording with the stack's times.
+fn frames_of(recording: &[u8], epoch: Duration) -> Vec<Frame> {
+    let mut frames = frames::read(recording);
+    for frame in &mut frames {
+        frame.at -= epoch;
+    }
+    frames
 }
 
 /// Provokes a row on a stage that nothing has happened on yet.
@@ -108,7 +121,8 @@ fn outcome(
     stage.process().set_profile(profile.profile());
     let came = provoke::provoke(stage, row)?;
     let recording = stage.recording();
-    let mut evidence = evidence::find(row.proof(profile), &came, &frames::read(&recording));
+    let frames = frames_of(&recording, stage.epoch());
+    let mut evidence = evidence::find(row.proof(profile), &came, &frames);
     if let Some(wrong) = came.wrong {
         evidence.holds = false;
         evidence.summary = wrong;
@@ -127,6 +141,15 @@ pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Res
     let directory = configuration.capture.as_deref();
     if let Some(directory) = directory {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
+    }
+    if args.tap {
+        if configuration.link != LinkChoice::Private {
+            return Err(Failure::Usage(
+                "errors --tap makes a device of its own; run it without --link".into(),
+            ));
+        }
+        // While this process has one thread: the rows' own namespaces are inside this one.
+        namespace::enter().map_err(|error| Failure::Environment(error.to_string()))?;
     }
     let mut report = report::Report::new(medium, configuration.profile, json)?;
     run(medium, configuration, cli::seed(configuration), |outcome| {

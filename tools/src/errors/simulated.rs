@@ -100,6 +100,10 @@ impl Stage for SimulatedStage {
         self.recording.to_vec()
     }
 
+    fn epoch(&self) -> Duration {
+        Duration::ZERO
+    }
+
     fn later(&self, delay: Duration, act: Box<dyn FnOnce() + Send>) {
         self.process.engine().world().after(delay, |_| as_thread(OTHER_THREAD, act));
     }

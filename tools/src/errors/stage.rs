@@ -23,6 +23,9 @@ pub(super) trait Stage {
     /// What passed the link so far, as pcapng.
     fn recording(&self) -> Vec<u8>;
 
+    /// What the recording's clock shows when the stack's begins.
+    fn epoch(&self) -> Duration;
+
     /// Runs `act` as another thread of the process, `delay` from now.
     fn later(&self, delay: Duration, act: Box<dyn FnOnce() + Send>);
 
