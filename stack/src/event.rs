@@ -242,11 +242,24 @@ impl fmt::Display for PacketEvidence {
     }
 }
 
+/// An endpoint with brackets around an IPv6 address (RFC 5952, section 6).
+struct Shown<'e>(&'e IpEndpoint);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let IpEndpoint { addr, port } = self.0;
+        match addr {
+            IpAddress::Ipv4(addr) => write!(f, "{addr}:{port}"),
+            IpAddress::Ipv6(addr) => write!(f, "[{addr}]:{port}"),
+        }
+    }
+}
+
 impl fmt::Display for PacketSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { source, destination, flags, sequence, acknowledgment, length } => {
-                write!(f, "{source} > {destination} [")?;
+                write!(f, "{} > {} [", Shown(source), Shown(destination))?;
                 let names = [(2, "SYN"), (1, "FIN"), (4, "RST"), (8, "PSH"), (16, "ACK")];
                 let mut first = true;
                 for (bit, name) in names {
@@ -269,7 +282,9 @@ impl fmt::Display for PacketSummary {
                 };
                 write!(
                     f,
-                    "{source} {family} {kind}/{code} about {quoted_source} > {quoted_destination}"
+                    "{source} {family} {kind}/{code} about {} > {}",
+                    Shown(quoted_source),
+                    Shown(quoted_destination)
                 )
             }
         }

@@ -15,4 +15,5 @@ pub mod http;
 pub mod listen;
 pub mod namespace;
 pub mod output;
+pub mod session;
 pub mod settings;
