@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::process::{self, Command, Output};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_enter-namespace");
+const PROGRAM: &str = env!("CARGO_BIN_EXE_tapsock");
 
 /// A copy of the program that everybody may run, wherever the original is.
 struct Copy {
@@ -34,7 +34,8 @@ impl Copy {
     fn run(&self, prepare: &str, through: &str) -> Output {
         let drop = "setpriv --reuid=65534 --regid=65534 --clear-groups";
         let directory = self.directory.display();
-        let script = format!("cd '{directory}' && {prepare} && exec {through} {drop} \"$0\"");
+        let script =
+            format!("cd '{directory}' && {prepare} && exec {through} {drop} \"$0\" errors --tap");
         Command::new("unshare")
             .args(["--mount", "sh", "-c", &script, &self.program()])
             .output()
@@ -79,6 +80,8 @@ fn an_open_device_and_user_namespaces_are_enough() {
     let output = copy.run(&device("666"), "");
     assert_eq!(sentence(&output), "");
     assert!(output.status.success());
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(table.trim_end().ends_with("rows, all ok"), "{table}");
 }
 
 #[test]
@@ -91,9 +94,12 @@ fn a_closed_device_is_named_with_the_sudo_form() {
     let program = copy.program();
     assert_eq!(
         sentence(&output),
-        format!("/dev/net/tun cannot be opened (Permission denied); run: sudo {program}")
+        format!(
+            "tapsock: /dev/net/tun cannot be opened (Permission denied); run: sudo {program} \
+             errors --tap"
+        )
     );
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
 }
 
 #[test]
@@ -110,9 +116,9 @@ fn missing_user_namespaces_are_named_with_the_sudo_form() {
     assert_eq!(
         sentence(&output),
         format!(
-            "user namespaces grant no CAP_NET_ADMIN here (Operation not permitted); run: sudo \
-             {program}"
+            "tapsock: user namespaces grant no CAP_NET_ADMIN here (Operation not permitted); run: \
+             sudo {program} errors --tap"
         )
     );
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
 }
