@@ -58,6 +58,16 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Some(SocketRef::Tcp(id)) => {
                 let Some(connection) = self.connections.get_mut(id) else { return };
                 connection.pending = None;
+                // A patient attempt asks anew with each SYN: all of it is one silence.
+                let silence = match connection.neighbor_silence {
+                    Some(before) => Silence {
+                        sent: before.sent + silence.sent,
+                        since: before.since,
+                        waited: now - before.since,
+                        ..silence
+                    },
+                    None => silence,
+                };
                 connection.neighbor_silence = Some(silence);
                 let fatal = connection.phase() == Phase::Connecting
                     && (connection.passive || connection.policy.neighbor == OnError::Fail);

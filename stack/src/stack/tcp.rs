@@ -526,7 +526,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(handshake) = &connection.handshake else { return };
         let silence = match connection.neighbor_silence {
             // No SYN ever left: the neighbor's silence is the evidence.
-            Some(silence) if handshake.left == 0 => silence,
+            Some(silence) if handshake.left == 0 => {
+                Silence { waited: now - silence.since, ..silence }
+            }
             _ => Silence {
                 asked: Asked::Syn,
                 whom: connection.remote.addr,
