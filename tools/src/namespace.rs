@@ -8,7 +8,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::process::Command;
-use std::{env, fmt, io, thread};
+use std::{env, fmt, io};
 
 use nix::errno::Errno;
 use nix::sched::{CloneFlags, unshare};
@@ -268,15 +268,4 @@ pub fn ip(arguments: &str) -> Result<(), NamespaceError> {
 pub fn set(setting: &str, value: &str) -> Result<(), NamespaceError> {
     let path = format!("/proc/sys/{setting}");
     fs::write(&path, value).map_err(|why| NamespaceError::Setting { path, why })
-}
-
-/// Whether a namespace can be entered here, found out in a thread that is thrown away.
-///
-/// # Errors
-/// What [`enter`] would say.
-pub fn permitted() -> Result<(), NamespaceError> {
-    match thread::spawn(enter).join() {
-        Ok(result) => result,
-        Err(_) => Err(NamespaceError::NoAdmin(io::Error::other("the attempt panicked"))),
-    }
 }
