@@ -154,7 +154,7 @@ fn from_whom(frame: &[u8]) -> Option<IpAddr> {
     addresses(&packet).map(|(source, _)| source)
 }
 
-fn check(outcome: &Outcome, wrong: &mut String) {
+fn check(outcome: &Outcome, profile: ProfileChoice, wrong: &mut String) {
     let case = format!("{} {}", outcome.row.error.code(), outcome.row.case);
     let evidence = &outcome.evidence;
     let frames = frames(&outcome.recording);
@@ -168,6 +168,13 @@ fn check(outcome: &Outcome, wrong: &mut String) {
                 writeln!(wrong, "{case}: frame {number} says {words}, not {}", evidence.summary)
                     .unwrap();
             }
+        }
+    }
+    let network = outcome.row.is_network(profile);
+    if network && evidence.frame.is_none() && evidence.silence.is_none() {
+        // Decided before anything was sent; a private network has no other traffic of ours.
+        if frames.iter().any(|frame| frame.sent && asked(&frame.bytes).is_some()) {
+            writeln!(wrong, "{case}: something was sent").unwrap();
         }
     }
     if let Some(silence) = &evidence.silence {
@@ -188,7 +195,7 @@ fn check_all(medium: Medium, configuration: &Configuration) {
     run(medium, configuration, 11, |outcome| {
         cited += u32::from(outcome.evidence.frame.is_some());
         silent += u32::from(outcome.evidence.silence.is_some());
-        check(outcome, &mut wrong);
+        check(outcome, configuration.profile, &mut wrong);
         Ok(())
     })
     .unwrap();

@@ -148,9 +148,11 @@ impl Row {
         }
     }
 
-    /// Whether frames on the link decide it, so that there is a capture to look at.
+    /// Whether the network decides it, so that there is a capture to look at. Without a route or
+    /// a link it has no frame, which is the proof.
     pub fn is_network(&self, profile: ProfileChoice) -> bool {
         self.proof(profile) != Proof::NoFrame
+            || matches!(self.error, Error::WSAENETUNREACH | Error::WSAENETDOWN)
     }
 
     /// The same row provoked with this code and this case has this name, for file names.
