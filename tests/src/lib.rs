@@ -19,7 +19,7 @@
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{env, fmt};
 
 use sha2::{Digest, Sha256};
@@ -147,8 +147,7 @@ impl Kernel {
         (address, thread)
     }
 
-    /// A connection of the kernel to the stack. Tries again while it is refused, until the
-    /// stack listens.
+    /// A connection of the kernel to somebody who listens already.
     ///
     /// # Errors
     /// When nobody accepts within [`PATIENCE`].
@@ -156,17 +155,9 @@ impl Kernel {
         let Some(address) = address.to_socket_addrs()?.next() else {
             return Err(io::ErrorKind::InvalidInput.into());
         };
-        let end = Instant::now() + PATIENCE;
-        loop {
-            match TcpStream::connect_timeout(&address, PATIENCE) {
-                Ok(stream) => {
-                    patient(&stream);
-                    return Ok(stream);
-                }
-                Err(error) if Instant::now() >= end => return Err(error),
-                Err(_) => thread::sleep(Duration::from_millis(20)),
-            }
-        }
+        let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        patient(&stream);
+        Ok(stream)
     }
 
     /// A UDP socket of the kernel. Port 0 takes any free one.

@@ -286,9 +286,9 @@ mod tap {
     /// Opens a device that was closed just now. A process that another test is starting may hold
     /// a copy of its descriptor until it has become that program.
     fn reopen(name: &str) -> Tap {
-        for _ in 0..100 {
+        for _ in 0..1_000_000 {
             match Tap::open(name) {
-                Err(TapError::InUse(_)) => thread::sleep(Duration::from_millis(20)),
+                Err(TapError::InUse(_)) => thread::yield_now(),
                 result => return result.unwrap(),
             }
         }
