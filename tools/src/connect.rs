@@ -1,173 +1,249 @@
 //! `tapsock connect`: one WSAConnect, explained packet by packet.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use serde_json::json;
-use tapsock_stack::event::{Cause, Evidence, Silence};
+use serde::Serialize;
+use tapsock_stack::event::{Cause, Evidence};
 use tapsock_stack::link::Direction;
-use tapsock_stack::time::Duration;
+use tapsock_stack::time::Instant;
 use wsa::config::Configuration;
-use wsa::constants::{
-    AF_INET, AF_INET6, SO_BROADCAST, SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
-};
-use wsa::{Error, FdSet, SocketHandle};
+use wsa::constants::{SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
+use wsa::start::ThreadedProcess;
+use wsa::{Arg, Error, FdSet, SocketHandle, sockaddr};
 
 use crate::cli::ConnectArgs;
 use crate::describe;
-use crate::frames::{Frame, Watch};
-use crate::listen::shown;
-use crate::output::{self, Failure, Ink, Paint, note};
-use crate::session::{self, Shared};
+use crate::frames::Frame;
+use crate::join::{self, Joined, Kind};
+use crate::output::{self, Failure, Ink, Paint, of_call};
+use crate::session::Session;
 
 /// The verb.
 ///
 /// # Errors
-/// What ends the program with another status than 0.
+/// What ends the program with another status than 0: [`Failure::Failed`] when the connection was
+/// not made.
 pub fn main(args: &ConnectArgs, configuration: &Configuration, json: bool) -> Result<(), Failure> {
-    let explaining = Arc::new(AtomicBool::new(true));
-    let paint = Paint::stderr();
-    let watch = {
-        let explaining = Arc::clone(&explaining);
-        let mut first = None;
-        Watch::new(move |frame| {
-            if explaining.load(Ordering::Relaxed) {
-                let since = frame.at - *first.get_or_insert(frame.at);
-                show(&frame, since, json, paint);
-            }
-        })
-    };
-    let process = session::open(configuration, Some(watch))?;
-    let result = connect(&process, args);
-    explaining.store(false, Ordering::Relaxed);
-    conclude(&process, args, &result, json, paint)?;
-    let Ok(socket) = result else { return Err(Failure::Failed) };
-    let joined = if json { Ok(()) } else { session::join(&process, socket) };
-    let _ = process.closesocket(socket);
-    session::close(&process);
-    joined
+    let line = TimeLine::new(json);
+    let watch = line.clone();
+    let session = Session::open(configuration, move |frame| watch.show(&frame))?;
+    let ended = explain(&session, args, &line);
+    session.end();
+    ended
 }
 
-/// What failed, and on which socket.
-#[derive(Debug)]
-struct Refusal {
-    call: &'static str,
-    error: Error,
+fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(), Failure> {
+    let process = session.process();
+    let (kind, carries) =
+        if args.udp { (SOCK_DGRAM, Kind::Datagrams) } else { (SOCK_STREAM, Kind::Stream) };
+    let s = session.socket(args.to, kind)?;
+    if let Some(own) = args.bind {
+        process.bind_to(s, own).map_err(|error| of_call("bind", error))?;
+    }
+    if args.nonblocking {
+        process.set_nonblocking(s, true).map_err(|error| of_call("ioctlsocket", error))?;
+    }
+
+    let began = session.now();
+    let name = sockaddr(args.to);
+    let (data, qos) = (Arg::Null, Arg::Null);
+    let called = process.wsa_connect(s, name.memory(), name.len(), data, Arg::Null, qos, Arg::Null);
+    let mut result = Outcome::of(called.err(), process.last_cause());
+    if result.error == Some(Error::WSAEWOULDBLOCK) {
+        line.result("WSAConnect", &result, None, session.now() - began)?;
+        result = completed(process, s)?;
+        let ends = ends(process, s);
+        line.result("select", &result, ends, session.now() - began)?;
+    } else {
+        line.result("WSAConnect", &result, ends(process, s), session.now() - began)?;
+    }
+    if result.error.is_some() {
+        return Err(Failure::Failed);
+    }
+    line.stop();
+    if args.nonblocking {
+        // What follows waits for data, not for nothing.
+        process.set_nonblocking(s, false).map_err(|error| of_call("ioctlsocket", error))?;
+    }
+    let joined = join::join(process, s, carries, line.json);
+    // What was sent is delivered behind the program's back.
+    let _ = process.closesocket(s);
+    line.end(joined?)
+}
+
+/// Waits until a non-blocking attempt has ended: select, then SO_ERROR.
+fn completed(process: &ThreadedProcess, s: SocketHandle) -> Result<Outcome, Failure> {
+    let (mut writable, mut exceptional) = ([s], [s]);
+    let (mut write, mut except) = (FdSet::of(&mut writable), FdSet::of(&mut exceptional));
+    process
+        .select(None, Some(&mut write), Some(&mut except), None)
+        .map_err(|error| of_call("select", error))?;
+    let code = process
+        .option(s, SOL_SOCKET, SO_ERROR)
+        .map_err(|error| of_call("getsockopt SO_ERROR", error))?;
+    let error = i32::try_from(code).ok().and_then(Error::from_code);
+    Ok(Outcome::of(error, process.cause(s)))
+}
+
+/// Both ends of a connection, where there is one.
+fn ends(process: &ThreadedProcess, s: SocketHandle) -> Option<(SocketAddr, SocketAddr)> {
+    let local = process.local_name(s).ok()?;
+    let peer = process.peer_name(s).ok()?;
+    Some((local.into(), peer.into()))
+}
+
+/// What came of the attempt.
+struct Outcome {
+    error: Option<Error>,
     cause: Option<Cause>,
 }
 
-fn connect(process: &Shared, args: &ConnectArgs) -> Result<SocketHandle, Refusal> {
-    let refusal = |call| move |error| Refusal { call, error, cause: process.last_cause() };
-    let family = if args.to.is_ipv4() { AF_INET } else { AF_INET6 };
-    let kind = if args.udp { SOCK_DGRAM } else { SOCK_STREAM };
-    let socket = process.socket(family, kind, 0).map_err(refusal("socket"))?;
-    if args.udp {
-        // A tool that is told to talk to a broadcast address means it.
-        process.set_option(socket, SOL_SOCKET, SO_BROADCAST, 1).map_err(refusal("setsockopt"))?;
-    }
-    if let Some(own) = args.bind {
-        process.bind_to(socket, own).map_err(refusal("bind"))?;
-    }
-    if args.nonblocking {
-        process.set_nonblocking(socket, true).map_err(refusal("ioctlsocket"))?;
-    }
-    match process.connect_to(socket, args.to) {
-        Err(Error::WSAEWOULDBLOCK) => {
-            note(&format!("WSAConnect: {}; waiting with select", described(Error::WSAEWOULDBLOCK)));
-            wait(process, socket)?;
-        }
-        other => other.map_err(refusal("WSAConnect"))?,
-    }
-    // From here on the calls may wait.
-    process.set_nonblocking(socket, false).map_err(refusal("ioctlsocket"))?;
-    Ok(socket)
-}
-
-/// Waits for the end of a non-blocking attempt: writable is success, an exception failure.
-fn wait(process: &Shared, socket: SocketHandle) -> Result<(), Refusal> {
-    let (mut writable, mut failed) = ([socket], [socket]);
-    let mut write = FdSet::of(&mut writable);
-    let mut except = FdSet::of(&mut failed);
-    let refusal = |call, error| Refusal { call, error, cause: process.cause(socket) };
-    process
-        .select(None, Some(&mut write), Some(&mut except), None)
-        .map_err(|error| refusal("select", error))?;
-    if !except.is_set(socket) {
-        return Ok(());
-    }
-    let code = process
-        .option(socket, SOL_SOCKET, SO_ERROR)
-        .map_err(|error| refusal("getsockopt", error))?;
-    Err(refusal("WSAConnect", Error::from_code(code as i32).unwrap_or(Error::WSAECONNABORTED)))
-}
-
-fn described(error: Error) -> String {
-    format!("{} ({})", error.name(), error.code())
-}
-
-/// A line of the time line, in which the first frame is the beginning.
-fn show(frame: &Frame, since: Duration, json: bool, paint: Paint) {
-    let micros = since.total_micros();
-    let what = describe::frame(&frame.bytes);
-    let sent = frame.direction == Direction::Outbound;
-    if json {
-        let object = json!({
-            "packet": frame.number,
-            "micros": micros,
-            "direction": if sent { "sent" } else { "received" },
-            "what": what,
-        });
-        // The result that follows fails on a closed output too, and says so.
-        let _ = output::line(&object.to_string());
-    } else {
-        let number = paint.paint(Ink::Dim, &format!("{:>4}", frame.number));
-        let arrow = if sent { "->" } else { "<-" };
-        note(&format!("{number} {:>10}  {arrow} {what}", output::seconds(micros as i64)));
+impl Outcome {
+    fn of(error: Option<Error>, cause: Option<Cause>) -> Self {
+        Self { error, cause: cause.filter(|_| error.is_some()) }
     }
 }
 
-fn conclude(
-    process: &Shared,
-    args: &ConnectArgs,
-    result: &Result<SocketHandle, Refusal>,
+/// Where packets and results are shown: text to standard error, or JSON to standard output.
+#[derive(Clone)]
+struct TimeLine {
     json: bool,
     paint: Paint,
-) -> Result<(), Failure> {
-    match result {
-        Ok(socket) => {
-            let own = process.local_name(*socket).map_or_else(|_| "?".into(), shown);
-            if json {
-                return output::line(
-                    &json!({ "result": 0, "local": own, "peer": args.to.to_string() }).to_string(),
-                );
-            }
-            let done = paint.paint(Ink::Good, "WSAConnect returns 0");
-            note(&format!("{done}: {own} is connected to {}", args.to));
+    shows: Arc<AtomicBool>,
+}
+
+#[derive(Serialize)]
+struct Packet<'p> {
+    event: &'static str,
+    number: u64,
+    at: f64,
+    direction: &'static str,
+    summary: &'p str,
+}
+
+#[derive(Serialize)]
+struct Explained<'e> {
+    event: &'static str,
+    call: &'e str,
+    code: i32,
+    name: &'static str,
+    text: &'static str,
+    seconds: f64,
+    local: Option<SocketAddr>,
+    peer: Option<SocketAddr>,
+    cause: Option<String>,
+    frame: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    event: &'static str,
+    #[serde(flatten)]
+    joined: Joined,
+}
+
+impl TimeLine {
+    fn new(json: bool) -> Self {
+        Self { json, paint: Paint::stderr(), shows: Arc::new(AtomicBool::new(true)) }
+    }
+
+    /// Nothing more is shown of packets.
+    fn stop(&self) {
+        self.shows.store(false, Ordering::Release);
+    }
+
+    fn show(&self, frame: &Frame) {
+        if !self.shows.load(Ordering::Acquire) {
+            return;
         }
-        Err(Refusal { call, error, cause }) => {
-            let because = cause.map(|cause| cause.to_string());
-            if json {
-                let packet = cause.and_then(|cause| match cause.evidence {
-                    Evidence::Packet(packet) if packet.number > 0 => Some(packet.number),
-                    _ => None,
-                });
-                let silence = cause.is_some_and(|cause| {
-                    matches!(cause.evidence, Evidence::Silence(Silence { .. }))
-                });
-                return output::line(
-                    &json!({
-                        "result": -1, "call": call, "code": error.code(), "name": error.name(),
-                        "cause": because, "packet": packet, "silence": silence,
-                    })
-                    .to_string(),
-                );
-            }
-            let failed = paint.paint(Ink::Bad, &format!("{call} fails with {}", described(*error)));
-            note(&match because {
-                Some(because) => format!("{failed}: {because}"),
-                None => failed,
-            });
+        let summary = describe::frame(&frame.bytes);
+        let (direction, arrow) = match frame.direction {
+            Direction::Outbound => ("out", "->"),
+            Direction::Inbound => ("in", "<-"),
+        };
+        if self.json {
+            let at = frame.at.total_micros() as f64 / 1e6;
+            let packet =
+                Packet { event: "packet", number: frame.number, at, direction, summary: &summary };
+            // That nobody reads any more shows when the result is written.
+            let _ = output::json(&packet);
+        } else {
+            let at = precisely(frame.at);
+            output::note(&format!("{at} {:>4} {arrow} {summary}", frame.number));
         }
     }
-    Ok(())
+
+    fn result(
+        &self,
+        call: &str,
+        outcome: &Outcome,
+        ends: Option<(SocketAddr, SocketAddr)>,
+        after: tapsock_stack::time::Duration,
+    ) -> Result<(), Failure> {
+        let Outcome { error, cause } = outcome;
+        let ends = ends.filter(|_| error.is_none());
+        if self.json {
+            return output::json(&Explained {
+                event: "result",
+                call,
+                code: error.map_or(0, Error::code),
+                name: error.map_or("success", Error::name),
+                text: error.map_or("connected", Error::text),
+                seconds: after.total_micros() as f64 / 1e6,
+                local: ends.map(|(local, _)| local),
+                peer: ends.map(|(_, peer)| peer),
+                cause: cause.map(|cause| cause.to_string()),
+                frame: cause.and_then(|cause| match cause.evidence {
+                    Evidence::Packet(packet) => Some(packet.number),
+                    _ => None,
+                }),
+            });
+        }
+        let (ink, text) = match error {
+            None => (Ink::Good, "success".to_string()),
+            Some(Error::WSAEWOULDBLOCK) => (Ink::Strong, Error::WSAEWOULDBLOCK.to_string()),
+            Some(error) => (Ink::Bad, error.to_string()),
+        };
+        let after = precisely(Instant::ZERO + after);
+        let after = after.trim_start();
+        output::note(&format!("{call} after {after}: {}", self.paint.paint(ink, &text)));
+        if let Some((local, peer)) = ends {
+            output::note(&format!("connected: {local} to {peer}"));
+        }
+        match cause {
+            Some(cause) => output::note(&format!("cause: {cause}")),
+            None if error.is_some_and(|error| error != Error::WSAEWOULDBLOCK) => {
+                output::note("cause: the call itself; no packet decided it");
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn end(&self, joined: Joined) -> Result<(), Failure> {
+        if self.json {
+            return output::json(&Ended { event: "closed", joined });
+        }
+        let Joined { sent, received } = joined;
+        output::note(&format!("closed: {sent} bytes sent, {received} received"));
+        Ok(())
+    }
+}
+
+/// A time of the stack's clock in seconds with microseconds, aligned.
+fn precisely(at: Instant) -> String {
+    let micros = at.total_micros();
+    format!("{:>4}.{:06} s", micros / 1_000_000, micros % 1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_aligned() {
+        assert_eq!(precisely(Instant::from_micros(21_000_005)), "  21.000005 s");
+    }
 }

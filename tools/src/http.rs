@@ -61,7 +61,7 @@ impl Root {
 }
 
 /// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Served {
     /// The request line, or what there was of it.
     pub request: String,

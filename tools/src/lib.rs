@@ -2,9 +2,10 @@
 //!
 //! From the outside in: [`cli`] says which verbs and flags there are and what the exit status
 //! means; [`errors`], [`connect`] and [`listen`] are the verbs. They share [`settings`], the one
-//! configuration as flags; [`namespace`], a private network with the kernel in it; [`frames`] and
-//! [`describe`], which turn what passed a link into lines for people; [`output`], the terminal;
-//! and [`http`], the file server behind `listen --serve`.
+//! configuration as flags; [`namespace`], a private network with the kernel in it; [`session`], a
+//! process on the configured link; [`join`], which joins a socket to standard input and output;
+//! [`frames`] and [`describe`], which turn what passed a link into lines for people; [`output`],
+//! the terminal; and [`http`], the file server behind `listen --serve`.
 
 pub mod cli;
 pub mod connect;
@@ -12,6 +13,7 @@ pub mod describe;
 pub mod errors;
 pub mod frames;
 pub mod http;
+pub mod join;
 pub mod listen;
 pub mod namespace;
 pub mod output;

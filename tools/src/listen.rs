@@ -1,52 +1,44 @@
 //! `tapsock listen`: the other side of a connection.
 
-use std::io::{self, Read, Write};
+use std::fmt;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use serde_json::{Value, json};
-use tapsock_stack::wire::{IpAddress, IpCidr};
+use serde::Serialize;
 use wsa::config::{Configuration, LinkChoice};
-use wsa::constants::{AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, SOCK_DGRAM, SOCK_STREAM};
-use wsa::engine::Engine;
-use wsa::{Error, MemoryMut, SockAddr, SocketHandle};
+use wsa::constants::{
+    AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, MSG_PEEK, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM,
+    SOCK_STREAM, SOL_SOCKET,
+};
+use wsa::start::ThreadedProcess;
+use wsa::{Error, Memory, MemoryMut, SockAddr, SocketHandle};
 
 use crate::cli::ListenArgs;
 use crate::http::{self, Root};
-use crate::output::{Failure, note};
-use crate::session::{self, Shared, Stream};
+use crate::join::{self, Kind};
+use crate::output::{self, Failure, of_call};
+use crate::session::{Session, Stream};
 
-/// Connections that wait to be accepted.
-const BACKLOG: i32 = 128;
+/// The most connections at a time; further ones wait in the queue of the listener.
+const CONNECTIONS: usize = 1024;
+/// How many wait there.
+const BACKLOG: i32 = 512;
+/// How long an HTTP connection may be idle, in milliseconds.
+const IDLE: u32 = 60_000;
+/// Bytes that are moved at once; no datagram is longer.
+const CHUNK: usize = 65536;
 
-/// What is done with a connection.
+/// What is done with connections and datagrams.
 #[derive(Debug, Clone)]
 enum Service {
+    /// The first is joined to standard input and output.
     Join,
     Echo,
     Discard,
-    Files(Root),
-}
-
-/// Tells what happens: on standard error for people, as JSON on standard output for programs,
-/// unless standard output is the connection's.
-#[derive(Debug, Clone, Copy)]
-struct Log {
-    json: bool,
-    output_is_taken: bool,
-}
-
-impl Log {
-    fn tell(self, text: &str, object: &Value) {
-        match (self.json, self.output_is_taken) {
-            (false, _) => note(text),
-            (true, true) => note(&object.to_string()),
-            // That nobody reads it is no reason to stop serving.
-            (true, false) => drop(crate::output::line(&object.to_string())),
-        }
-    }
+    Serve(Root),
 }
 
 /// The verb.
@@ -55,206 +47,354 @@ impl Log {
 /// What ends the program with another status than 0.
 pub fn main(args: &ListenArgs, configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let service = match (&args.serve, args.echo, args.discard) {
-        (Some(directory), ..) => Service::Files(Root::new(directory).map_err(|error| {
+        (Some(directory), ..) => Service::Serve(Root::new(directory).map_err(|error| {
             Failure::Usage(format!(
                 "{} cannot be served ({error}); name a directory that can be read",
                 directory.display()
             ))
         })?),
         (None, true, _) => Service::Echo,
-        (None, _, true) => Service::Discard,
+        (None, false, true) => Service::Discard,
         (None, false, false) => Service::Join,
     };
-    let log = Log { json, output_is_taken: matches!(service, Service::Join) };
-    let process = session::open(configuration, None)?;
-    let kind = if args.udp { SOCK_DGRAM } else { SOCK_STREAM };
-    let socket = bound(&process, kind, args.port)?;
-    if !args.udp {
-        process.listen(socket, BACKLOG).map_err(|error| failed("listen", error))?;
-    }
-    let ended = end_on_interrupt(&process, socket)?;
-    announce(&process, configuration, args, log);
-    let result = if args.udp {
-        datagrams(&process, socket, &service, &ended)
-    } else {
-        streams(&process, socket, &service, log, &ended)
-    };
-    session::close(&process);
-    result
+    let session = Session::open(configuration, |_| {})?;
+    let ended = listen(&session, args, configuration, service, Log { json });
+    session.end();
+    ended
 }
 
-fn failed(call: &str, error: Error) -> Failure {
-    Failure::Told(format!("{call} fails: {error}"))
-}
-
-/// A socket at this port of every address, IPv4 and IPv6.
-fn bound(process: &Shared, kind: i32, port: u16) -> Result<SocketHandle, Failure> {
-    let any = SocketAddr::from(([0u16; 8], port));
-    let socket = process.socket(AF_INET6, kind, 0).map_err(|error| failed("socket", error))?;
-    process
-        .set_option(socket, IPPROTO_IPV6, IPV6_V6ONLY, 0)
-        .map_err(|error| failed("setsockopt", error))?;
-    process.bind_to(socket, any).map_err(|error| failed("bind", error))?;
-    Ok(socket)
-}
-
-/// Ctrl-C closes the socket, which ends the call that waits on it.
-fn end_on_interrupt(process: &Shared, socket: SocketHandle) -> Result<Arc<AtomicBool>, Failure> {
-    let ended = Arc::new(AtomicBool::new(false));
-    let (process, flag) = (Arc::clone(process), Arc::clone(&ended));
-    let handler = move || {
-        flag.store(true, Ordering::Relaxed);
-        // Closed twice by an impatient user, it is no socket any more.
-        let _ = process.closesocket(socket);
-    };
-    ctrlc::set_handler(handler).map_err(|error| {
-        Failure::Environment(format!("the handler for Ctrl-C cannot be set: {error}"))
-    })?;
-    Ok(ended)
-}
-
-fn announce(process: &Shared, configuration: &Configuration, args: &ListenArgs, log: Log) {
-    let own: Vec<IpAddress> = match configuration.link {
-        LinkChoice::Loopback => vec![IpAddress::v4(127, 0, 0, 1)],
-        LinkChoice::Tap(_) | LinkChoice::Private => process
-            .engine()
-            .with(|access| access.stack.addresses().iter().map(IpCidr::address).collect()),
-    };
-    let places: Vec<String> = own
-        .into_iter()
-        .filter(|address| !matches!(address, IpAddress::Ipv6(v6) if v6.is_unicast_link_local()))
-        .map(|address| match address {
-            IpAddress::Ipv4(address) => format!("{address}:{}", args.port),
-            IpAddress::Ipv6(address) => format!("[{address}]:{}", args.port),
-        })
-        .collect();
-    let protocol = if args.udp { "udp" } else { "tcp" };
-    log.tell(
-        &format!("listening on {} ({protocol}), end with Ctrl-C", places.join(" and ")),
-        &json!({ "event": "listening", "protocol": protocol, "at": places }),
-    );
-}
-
-fn streams(
-    process: &Shared,
-    listener: SocketHandle,
-    service: &Service,
+fn listen(
+    session: &Session,
+    args: &ListenArgs,
+    configuration: &Configuration,
+    service: Service,
     log: Log,
-    ended: &AtomicBool,
 ) -> Result<(), Failure> {
-    loop {
-        let socket = match process.accept(listener, MemoryMut::Null, None) {
-            Ok(socket) => socket,
-            Err(_) if ended.load(Ordering::Relaxed) => return Ok(()),
-            // Of this connection nothing is left; there will be others.
-            Err(Error::WSAECONNRESET) => continue,
-            Err(error) => return Err(failed("accept", error)),
-        };
-        let peer = process.peer_name(socket).map_or_else(|_| "?".into(), shown);
-        log.tell(&format!("{peer} connected"), &json!({ "event": "connected", "peer": peer }));
-        if matches!(service, Service::Join) {
-            let result = session::join(process, socket);
-            let _ = process.closesocket(socket);
-            return result;
+    let process = session.process();
+    let kind = if args.udp { SOCK_DGRAM } else { SOCK_STREAM };
+    let s = process.socket(AF_INET6, kind, 0).map_err(|error| of_call("socket", error))?;
+    // One socket for both families.
+    process
+        .set_option(s, IPPROTO_IPV6, IPV6_V6ONLY, 0)
+        .map_err(|error| of_call("setsockopt IPV6_V6ONLY", error))?;
+    let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, args.port));
+    process.bind_to(s, any).map_err(|error| of_call("bind", error))?;
+    if !args.udp {
+        process.listen(s, BACKLOG).map_err(|error| of_call("listen", error))?;
+    }
+    let interrupted = on_interrupt(process, s)?;
+    announce(configuration, args, log)?;
+    let ended = match (args.udp, service) {
+        (false, Service::Join) => accept_one(process, s, log),
+        (false, service) => accept_all(process, s, &service, log),
+        (true, Service::Join) => join_datagrams(process, s, log),
+        (true, service) => datagrams(process, s, &service),
+    };
+    // Ctrl-C closes the socket, which ends whatever waited on it.
+    if interrupted.load(Ordering::Acquire) { Ok(()) } else { ended }
+}
+
+/// Closes the socket at the first Ctrl-C; at the second the program ends at once.
+fn on_interrupt(
+    process: &Arc<ThreadedProcess>,
+    s: SocketHandle,
+) -> Result<Arc<AtomicBool>, Failure> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let (seen, process) = (Arc::clone(&interrupted), Arc::clone(process));
+    ctrlc::set_handler(move || {
+        if seen.swap(true, Ordering::AcqRel) {
+            std::process::exit(130);
         }
-        let (process, service) = (Arc::clone(process), service.clone());
-        let serve = move || {
-            let result = serve_one(&process, socket, &service, &peer, log);
-            let why = match (result, process.cause(socket)) {
-                (Ok(()), _) => String::new(),
-                (Err(error), None) => format!(": {error}"),
-                (Err(error), Some(cause)) => format!(": {error}, {cause}"),
-            };
-            let _ = process.closesocket(socket);
-            log.tell(
-                &format!("{peer} done{why}"),
-                &json!({ "event": "done", "peer": peer, "error": why.trim_start_matches(": ") }),
-            );
-        };
-        if let Err(error) = thread::Builder::new().spawn(serve) {
-            note(&format!("tapsock: a connection is dropped, there is no thread for it: {error}"));
+        // It fails only when the socket was closed meanwhile.
+        let _ = process.closesocket(s);
+    })
+    .map_err(|error| Failure::Environment(format!("signals cannot be handled: {error}")))?;
+    Ok(interrupted)
+}
+
+fn announce(configuration: &Configuration, args: &ListenArgs, log: Log) -> Result<(), Failure> {
+    let protocol = if args.udp { "UDP" } else { "TCP" };
+    let addresses: Vec<String> = configuration
+        .addresses
+        .iter()
+        .map(|own| SocketAddr::new(own.address().into(), args.port).to_string())
+        .collect();
+    let mut places = addresses.join(" and ");
+    if configuration.link == LinkChoice::Loopback {
+        places = format!("the loopback addresses, port {}", args.port);
+    }
+    if log.json {
+        return output::json(&Event::Listening { protocol, addresses });
+    }
+    output::note(&format!("listening on {places} over {protocol}; Ctrl-C ends it"));
+    if configuration.link == LinkChoice::Private {
+        output::note(&format!(
+            "in a private namespace: reach it with sudo nsenter --net=/proc/{}/ns/net COMMAND, or \
+             name a device with --link",
+            std::process::id()
+        ));
+    }
+    Ok(())
+}
+
+// Streams.
+
+/// The next connection; none when it went away before anybody looked at it.
+fn accept(
+    process: &ThreadedProcess,
+    s: SocketHandle,
+) -> Result<Option<(SocketHandle, SocketAddr)>, Failure> {
+    let accepted = match process.accept(s, MemoryMut::Null, None) {
+        Ok(accepted) => accepted,
+        Err(Error::WSAECONNRESET) => return Ok(None),
+        Err(error) => return Err(of_call("accept", error)),
+    };
+    let peer = process.peer_name(accepted).map_err(|error| of_call("getpeername", error))?;
+    Ok(Some((accepted, unmapped(peer))))
+}
+
+/// A v4-mapped address is shown as what it stands for.
+fn unmapped(name: SockAddr) -> SocketAddr {
+    SocketAddr::new(name.wire_address().into(), name.port)
+}
+
+fn accept_one(process: &Arc<ThreadedProcess>, s: SocketHandle, log: Log) -> Result<(), Failure> {
+    let (accepted, peer) = loop {
+        if let Some(accepted) = accept(process, s)? {
+            break accepted;
+        }
+    };
+    log.event(&Event::Accepted { peer })?;
+    // Whoever comes later is refused.
+    let _ = process.closesocket(s);
+    let joined = join::join(process, accepted, Kind::Stream, log.json);
+    let _ = process.closesocket(accepted);
+    let join::Joined { sent, received } = joined?;
+    log.event(&Event::Closed { peer, sent, received, error: None })
+}
+
+fn accept_all(
+    process: &Arc<ThreadedProcess>,
+    s: SocketHandle,
+    service: &Service,
+    log: Log,
+) -> Result<(), Failure> {
+    let places = Arc::new(Places::default());
+    loop {
+        let place = Places::take(&places);
+        let Some((accepted, peer)) = accept(process, s)? else { continue };
+        // That nobody reads the log is no reason to stop serving.
+        let _ = log.event(&Event::Accepted { peer });
+        let stream = Stream::new(process, accepted);
+        if matches!(service, Service::Serve(_)) {
+            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
+                // Without a limit idle clients would only stay longer.
+                let _ = process.set_option(accepted, SOL_SOCKET, option, IDLE);
+            }
+        }
+        let service = service.clone();
+        let spawned = thread::Builder::new().spawn(move || {
+            let _place = place;
+            attend(stream, &service, peer, log);
+        });
+        if spawned.is_err() {
+            // The closure, and with it the connection's stream, is gone: close its socket.
+            let _ = process.closesocket(accepted);
         }
     }
 }
 
-fn serve_one(
-    process: &Shared,
-    socket: SocketHandle,
-    service: &Service,
-    peer: &str,
-    log: Log,
-) -> io::Result<()> {
-    let mut stream = Stream::new(process, socket);
-    match service {
-        Service::Files(root) => http::serve(&mut stream, root, |served| {
-            let http::Served { request, status, bytes } = served;
-            log.tell(
-                &format!("{peer} \"{request}\" {status} {bytes}"),
-                &json!({
-                    "event": "request", "peer": peer,
-                    "request": request, "status": status, "bytes": bytes,
-                }),
-            );
+/// Serves one connection to its end.
+fn attend(mut stream: Stream, service: &Service, peer: SocketAddr, log: Log) {
+    let mut counts = join::Joined::default();
+    let ended = match service {
+        Service::Serve(root) => http::serve(&mut stream, root, |served| {
+            counts.sent += served.bytes;
+            let _ = log.event(&Event::Request { peer, served });
         }),
         Service::Echo | Service::Discard | Service::Join => {
-            let mut buffer = vec![0; 65536];
-            loop {
-                match stream.read(&mut buffer)? {
-                    0 => return Ok(()),
-                    len if matches!(service, Service::Echo) => stream.write_all(&buffer[..len])?,
-                    _ => {}
-                }
-            }
+            drain(&mut stream, matches!(service, Service::Echo), &mut counts)
         }
-    }
+    };
+    let ended = ended.and_then(|()| stream.finish());
+    let error = ended.err().map(|error| error.to_string());
+    stream.close();
+    let join::Joined { sent, received } = counts;
+    let _ = log.event(&Event::Closed { peer, sent, received, error });
 }
 
-fn datagrams(
-    process: &Shared,
-    socket: SocketHandle,
-    service: &Service,
-    ended: &AtomicBool,
-) -> Result<(), Failure> {
-    let mut buffer = vec![0; 65536];
-    let mut name = [0; 28];
+/// Takes what comes until the peer has closed its direction, and sends it back or not.
+fn drain(stream: &mut Stream, echo: bool, counts: &mut join::Joined) -> std::io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
     loop {
-        let mut namelen = name.len() as i32;
-        let received = process.recvfrom(
-            socket,
-            buffer.as_mut_slice().into(),
-            0,
-            (&mut name).into(),
-            Some(&mut namelen),
-        );
-        let len = match received {
-            Ok(len) => len,
-            Err(_) if ended.load(Ordering::Relaxed) => return Ok(()),
-            // An earlier answer found nobody: that concerns its receiver alone.
-            Err(Error::WSAECONNRESET) => continue,
-            Err(error) => return Err(failed("recvfrom", error)),
-        };
-        match service {
-            Service::Echo => {
-                let length = usize::try_from(namelen).unwrap_or(0).min(name.len());
-                let to = (&name[..length]).into();
-                // A datagram may get lost; whoever wants it back asks again.
-                let _ = process.sendto(socket, buffer[..len].into(), 0, to, namelen);
-            }
-            Service::Join => {
-                let mut output = io::stdout().lock();
-                let written = output.write_all(&buffer[..len]).and_then(|()| output.flush());
-                written.map_err(|error| crate::output::of_stdout(&error))?;
-            }
-            Service::Discard | Service::Files(_) => {}
+        let length = stream.read(&mut chunk)?;
+        if length == 0 {
+            return Ok(());
+        }
+        counts.received += length as u64;
+        if echo {
+            stream.write_all(&chunk[..length])?;
+            counts.sent += length as u64;
         }
     }
 }
 
-/// An address as people write it; a mapped one as the IPv4 address that it is.
-pub(crate) fn shown(name: SockAddr) -> String {
-    let endpoint = name.endpoint();
-    match endpoint.addr {
-        IpAddress::Ipv4(address) => format!("{address}:{}", endpoint.port),
-        IpAddress::Ipv6(address) => format!("[{address}]:{}", endpoint.port),
+/// How many connections may be attended to.
+#[derive(Default)]
+struct Places {
+    taken: Mutex<usize>,
+    freed: Condvar,
+}
+
+struct Place(Arc<Places>);
+
+impl Places {
+    fn lock(&self) -> MutexGuard<'_, usize> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(places: &Arc<Self>) -> Place {
+        let mut taken = places.lock();
+        while *taken >= CONNECTIONS {
+            taken = places.freed.wait(taken).unwrap_or_else(PoisonError::into_inner);
+        }
+        *taken += 1;
+        Place(Arc::clone(places))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *self.0.lock() -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+// Datagrams.
+
+fn receive_from(
+    process: &ThreadedProcess,
+    s: SocketHandle,
+    buffer: &mut [u8],
+    flags: i32,
+) -> wsa::Result<(usize, SockAddr)> {
+    let mut name = [0; wsa::constants::SOCKADDR_IN6_LEN];
+    let mut length = name.len() as i32;
+    let received = process.recvfrom(
+        s,
+        MemoryMut::Bytes(buffer),
+        flags,
+        MemoryMut::Bytes(&mut name),
+        Some(&mut length),
+    )?;
+    let from = SockAddr::decode(&name).ok_or(Error::WSAEFAULT)?;
+    Ok((received, from))
+}
+
+fn datagrams(process: &ThreadedProcess, s: SocketHandle, service: &Service) -> Result<(), Failure> {
+    let mut buffer = vec![0; CHUNK];
+    loop {
+        let (length, from) = match receive_from(process, s, &mut buffer, 0) {
+            Ok(received) => received,
+            // An earlier answer met a closed port, or was lost otherwise: others go on.
+            Err(
+                Error::WSAECONNRESET
+                | Error::WSAENETRESET
+                | Error::WSAEHOSTUNREACH
+                | Error::WSAENETUNREACH
+                | Error::WSAEMSGSIZE,
+            ) => continue,
+            Err(error) => return Err(of_call("recvfrom", error)),
+        };
+        if matches!(service, Service::Echo) {
+            let name = from.encode();
+            // A datagram may be lost; who sent it knows.
+            let data = Memory::Bytes(&buffer[..length]);
+            let _ = process.sendto(s, data, 0, name.memory(), name.len());
+        }
+    }
+}
+
+/// The sender of the first datagram becomes the peer.
+fn join_datagrams(
+    process: &Arc<ThreadedProcess>,
+    s: SocketHandle,
+    log: Log,
+) -> Result<(), Failure> {
+    let mut buffer = vec![0; CHUNK];
+    let from = loop {
+        // It stays in the queue, and connecting to its sender leaves it there.
+        match receive_from(process, s, &mut buffer, MSG_PEEK) {
+            Ok((_, from)) => break from,
+            Err(Error::WSAECONNRESET | Error::WSAENETRESET) => {}
+            Err(error) => return Err(of_call("recvfrom", error)),
+        }
+    };
+    process.connect_to(s, from).map_err(|error| of_call("connect", error))?;
+    let peer = unmapped(from);
+    log.event(&Event::Accepted { peer })?;
+    let join::Joined { sent, received } = join::join(process, s, Kind::Datagrams, log.json)?;
+    log.event(&Event::Closed { peer, sent, received, error: None })
+}
+
+// The log.
+
+/// Says what happens: text to standard error, or JSON to standard output.
+#[derive(Debug, Clone, Copy)]
+struct Log {
+    json: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "lowercase")]
+enum Event<'e> {
+    Listening {
+        protocol: &'static str,
+        addresses: Vec<String>,
+    },
+    Accepted {
+        peer: SocketAddr,
+    },
+    Request {
+        peer: SocketAddr,
+        #[serde(flatten)]
+        served: &'e http::Served,
+    },
+    Closed {
+        peer: SocketAddr,
+        sent: u64,
+        received: u64,
+        error: Option<String>,
+    },
+}
+
+impl fmt::Display for Event<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listening { protocol, addresses } => {
+                write!(f, "listening on {} over {protocol}", addresses.join(" and "))
+            }
+            Self::Accepted { peer } => write!(f, "{peer} connected"),
+            Self::Request { peer, served } => {
+                let http::Served { request, status, bytes } = served;
+                write!(f, "{peer} {request:?} {status}, {bytes} bytes")
+            }
+            Self::Closed { peer, sent, received, error: None } => {
+                write!(f, "{peer} closed: {sent} bytes sent, {received} received")
+            }
+            Self::Closed { peer, sent, received, error: Some(error) } => {
+                write!(f, "{peer} ended: {error}; {sent} bytes sent, {received} received")
+            }
+        }
+    }
+}
+
+impl Log {
+    fn event(self, event: &Event<'_>) -> Result<(), Failure> {
+        if self.json {
+            return output::json(event);
+        }
+        output::note(&event.to_string());
+        Ok(())
     }
 }

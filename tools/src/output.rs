@@ -75,6 +75,21 @@ pub fn of_stdout(error: &io::Error) -> Failure {
     }
 }
 
+/// A Winsock call that failed although it leads nowhere yet.
+pub fn of_call(name: &str, error: wsa::Error) -> Failure {
+    Failure::Told(format!("{name} failed with {error}"))
+}
+
+/// Writes a value to standard output as one line of JSON.
+///
+/// # Errors
+/// As [`line`].
+pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::Told(format!("this cannot be written as JSON: {error}")))?;
+    line(&text)
+}
+
 /// The colours of a stream, or none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Paint {

@@ -1,160 +1,166 @@
-//! A Winsock process for a verb, on the link that the configuration describes.
+//! A process on the configured link, for the verbs that talk to somebody.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Read, Write};
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use tapsock_stack::link::capture::Capture;
+use tapsock_stack::link::{Link, NoLink};
+use tapsock_stack::time::{Duration, Instant};
 use wsa::config::{Configuration, LinkChoice};
-use wsa::constants::SD_SEND;
 use wsa::engine::Engine;
-use wsa::start::{StartError, ThreadedProcess, interface, open_link, start_on};
-use wsa::{Error, SocketHandle};
+use wsa::start::{AnyLink, ThreadedProcess, interface, open_link, start_on};
+use wsa::{Memory, MemoryMut, SocketHandle};
 
-use crate::frames::Watch;
-use crate::namespace;
-use crate::output::Failure;
+use crate::cli;
+use crate::frames::{Frame, Watch};
+use crate::namespace::{self, DEVICE};
+use crate::output::{Failure, note, of_call};
 
-/// A started process that the threads of a verb share.
-pub type Shared = Arc<ThreadedProcess>;
+/// The version that is asked for.
+const VERSION: u16 = 0x0202;
 
-/// Makes a process and calls WSAStartup. Where no link is named a private namespace is made for
-/// it. Frames go to `watch`, and to the capture file that the configuration names.
-///
-/// # Errors
-/// [`Failure::Environment`] when a right, a device or a program is missing.
-pub fn open(configuration: &Configuration, watch: Option<Watch>) -> Result<Shared, Failure> {
-    let missing = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
-    let private = configuration.link == LinkChoice::Private;
-    if private {
-        namespace::enter().map_err(|error| missing(&error))?;
-        let kernel_side = configuration.kernel_side();
-        namespace::make_tap(namespace::DEVICE, configuration.mtu, &kernel_side)
-            .map_err(|error| missing(&error))?;
+/// A started process.
+#[derive(Debug)]
+pub struct Session {
+    process: Arc<ThreadedProcess>,
+    linger: Duration,
+}
+
+impl Session {
+    /// Makes the private namespace if there is to be one, opens the link and starts a process on
+    /// it. `show` is called with every frame, whose time is that of the stack.
+    ///
+    /// Must be called while the program has one thread.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] where a right or a device is missing.
+    pub fn open(
+        configuration: &Configuration,
+        mut show: impl FnMut(Frame) + Send + 'static,
+    ) -> Result<Self, Failure> {
+        let environment = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
+        if configuration.link == LinkChoice::Private {
+            namespace::enter()
+                .and_then(|()| {
+                    let kernel_side = configuration.kernel_side();
+                    namespace::make_tap(DEVICE, configuration.mtu, &kernel_side)
+                })
+                // Then the kernel says of what it has no way to that it has none.
+                .and_then(|()| namespace::forward())
+                .map_err(|error| environment(&error))?;
+        }
+        let (link, descriptor) =
+            open_link(configuration, Some(DEVICE)).map_err(|error| environment(&error))?;
+        let now = SystemTime::now();
+        let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+        let epoch = Duration::from_micros(u64::try_from(epoch).unwrap_or(u64::MAX));
+        let mut watch = Watch::new(move |mut frame| {
+            frame.at -= epoch;
+            show(frame);
+        });
+        if let Some(path) = &configuration.capture {
+            let file = File::create(path).map_err(|error| {
+                Failure::Usage(format!(
+                    "{} cannot be written ({error}); give --capture a file that can",
+                    path.display()
+                ))
+            })?;
+            watch = watch.with_file(file);
+        }
+        let link: AnyLink = if configuration.link == LinkChoice::Loopback {
+            Box::new(NoLink)
+        } else {
+            Box::new(Capture::new(link, watch, &interface(configuration, Some(DEVICE)), now))
+        };
+        if let (LinkChoice::Tap(name), false) = (&configuration.link, link.is_up()) {
+            note(&format!("tapsock: {name} is down; run: sudo scripts/tap up {name}"));
+        }
+        let mut seeded = configuration.clone();
+        seeded.seed = Some(cli::seed(configuration));
+        let mut linger = Duration::ZERO;
+        let process = start_on(&seeded, link, descriptor, |config| linger = config.linger)
+            .map_err(|error| environment(&error))?;
+        match process.wsa_startup(VERSION).0 {
+            0 => Ok(Self { process: Arc::new(process), linger }),
+            code => Err(Failure::Told(format!("WSAStartup failed with {code}"))),
+        }
     }
-    let file = match &configuration.capture {
-        Some(path) => Some(BufWriter::new(File::create(path).map_err(|error| {
-            Failure::Usage(StartError::Capture(path.clone(), error).to_string())
-        })?)),
-        None => None,
-    };
-    let recording: Option<Box<dyn Write + Send>> = match (watch, file) {
-        (Some(watch), Some(file)) => Some(Box::new(watch.with_file(file))),
-        (Some(watch), None) => Some(Box::new(watch)),
-        (None, Some(file)) => Some(Box::new(file)),
-        (None, None) => None,
-    };
-    let device = private.then_some(namespace::DEVICE);
-    let (mut link, descriptor) =
-        open_link(configuration, device).map_err(|error| missing(&error))?;
-    if let Some(recording) = recording {
-        let name = interface(configuration, device);
-        // The stack's clock starts when the engine is made: now, to some microseconds.
-        link = Box::new(Capture::new(link, recording, &name, SystemTime::now()));
+
+    /// The process.
+    pub fn process(&self) -> &Arc<ThreadedProcess> {
+        &self.process
     }
-    let process =
-        start_on(configuration, link, descriptor, |_| {}).map_err(|error| missing(&error))?;
-    match process.wsa_startup(0x0202).0 {
-        0 => Ok(Arc::new(process)),
-        code => Err(Failure::Environment(format!("WSAStartup fails with {code}"))),
+
+    /// A new socket for addresses of the family of `address`.
+    ///
+    /// # Errors
+    /// When socket fails.
+    pub fn socket(&self, address: SocketAddr, kind: i32) -> Result<SocketHandle, Failure> {
+        let family =
+            if address.is_ipv4() { wsa::constants::AF_INET } else { wsa::constants::AF_INET6 };
+        self.process.socket(family, kind, 0).map_err(|error| of_call("socket", error))
+    }
+
+    /// The time of the stack's clock, which also frames have.
+    pub fn now(&self) -> Instant {
+        self.process.engine().with(|access| access.now)
+    }
+
+    /// Ends the process: what was sent is delivered, also when other threads still hold the
+    /// process and wait for something else.
+    pub fn end(self) {
+        // One WSAStartup needs one WSACleanup; it fails only when somebody else made it.
+        let _ = self.process.wsa_cleanup();
+        if !self.process.engine().deliver(self.linger) {
+            let linger = self.linger;
+            note(&format!("tapsock: the peer did not take everything within {linger}"));
+        }
     }
 }
 
-/// Ends a process: closes what is open and waits until what was sent is delivered. Threads that
-/// still hold it, as one that reads standard input, do not keep it from that.
-pub fn close(process: &Shared) {
-    // A process that was started can be cleaned up.
-    let _ = process.wsa_cleanup();
-    let linger = process.engine().with(|access| access.stack.config().linger);
-    if !process.engine().deliver(linger) {
-        crate::output::note(&format!("tapsock: the peer did not take everything within {linger}"));
-    }
-}
-
-/// A connected socket to read from and to write to.
+/// A connected stream socket as a byte stream. Clones are the same socket.
 #[derive(Debug, Clone)]
 pub struct Stream {
-    process: Shared,
+    process: Arc<ThreadedProcess>,
     socket: SocketHandle,
 }
 
 impl Stream {
-    /// A stream over `socket`.
-    pub fn new(process: &Shared, socket: SocketHandle) -> Self {
+    /// The stream of a connected socket of this process.
+    pub fn new(process: &Arc<ThreadedProcess>, socket: SocketHandle) -> Self {
         Self { process: Arc::clone(process), socket }
     }
 
-    /// Closes this direction: the peer reads its end.
-    pub fn end(&self) {
-        // A connection that is gone meanwhile has ended already.
-        let _ = self.process.shutdown(self.socket, SD_SEND);
+    /// Sends a FIN behind what was written.
+    ///
+    /// # Errors
+    /// When shutdown fails.
+    pub fn finish(&self) -> io::Result<()> {
+        self.process.shutdown(self.socket, wsa::constants::SD_SEND).map_err(io::Error::other)
     }
-}
 
-/// An error of a socket as one of a stream, with Winsock's name in it.
-pub fn io_error(error: Error) -> io::Error {
-    io::Error::other(format!("{error}"))
+    /// closesocket: what was written is delivered in the background.
+    pub fn close(self) {
+        // It fails only for a socket that is closed already.
+        let _ = self.process.closesocket(self.socket);
+    }
 }
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if buffer.is_empty() {
-            return Ok(0);
-        }
-        self.process.recv(self.socket, buffer.into(), 0).map_err(io_error)
+        self.process.recv(self.socket, MemoryMut::Bytes(buffer), 0).map_err(io::Error::other)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.process.send(self.socket, bytes.into(), 0).map_err(io_error)
+        self.process.send(self.socket, Memory::Bytes(bytes), 0).map_err(io::Error::other)
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-/// Joins a connection with standard input and output until the peer has closed its direction. The
-/// end of the input closes this one.
-///
-/// # Errors
-/// [`Failure::Told`] when the connection fails, [`Failure::Closed`] when nobody reads the output.
-pub fn join(process: &Shared, socket: SocketHandle) -> Result<(), Failure> {
-    let mut outgoing = Stream::new(process, socket);
-    // It ends with the program: nothing can end a read of standard input.
-    std::thread::spawn(move || {
-        let mut buffer = vec![0; 65536];
-        let mut input = io::stdin().lock();
-        loop {
-            match input.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(len) => {
-                    if outgoing.write_all(&buffer[..len]).is_err() {
-                        return;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
-            }
-        }
-        outgoing.end();
-    });
-    let mut incoming = Stream::new(process, socket);
-    let mut output = io::stdout().lock();
-    let mut buffer = vec![0; 65536];
-    loop {
-        match incoming.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(len) => {
-                let written = output.write_all(&buffer[..len]).and_then(|()| output.flush());
-                written.map_err(|error| crate::output::of_stdout(&error))?;
-            }
-            Err(error) => {
-                let cause = process.cause(socket).map_or_else(String::new, |c| format!(": {c}"));
-                return Err(Failure::Told(format!("the connection failed: {error}{cause}")));
-            }
-        }
     }
 }

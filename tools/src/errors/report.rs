@@ -140,9 +140,7 @@ impl Report {
             }),
             capture: capture.map(|path| path.display().to_string()),
         };
-        let text = serde_json::to_string(&object)
-            .map_err(|error| Failure::Told(format!("a row cannot be written as JSON: {error}")))?;
-        output::line(&text)
+        output::json(&object)
     }
 }
 

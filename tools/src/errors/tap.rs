@@ -100,9 +100,9 @@ fn one(
 ) -> Done {
     let kernel = match kernel {
         Some(kernel) => kernel,
-        None => kernel.insert(Kernel::new(configuration.mtu).map_err(environment)?),
+        None => kernel.insert(Kernel::new(configuration.mtu).map_err(|error| environment(&error))?),
     };
-    kernel.ensure_device().map_err(environment)?;
+    kernel.ensure_device().map_err(|error| environment(&error))?;
 
     let mut configuration = configuration.clone();
     configuration.addresses = vec![STACK_V4, STACK_V6];
@@ -120,7 +120,7 @@ fn one(
     outcome(&stage, row, configuration.profile)
 }
 
-fn environment(error: NamespaceError) -> Failure {
+fn environment(error: &NamespaceError) -> Failure {
     Failure::Environment(error.to_string())
 }
 
@@ -245,7 +245,7 @@ impl Stage for TapStage {
     }
 
     fn take_link_away(&self) -> Result<(), Failure> {
-        namespace::remove(DEVICE).map_err(environment)?;
+        namespace::remove(DEVICE).map_err(|error| environment(&error))?;
         let end = Instant::now() + NOTICED;
         while self.process.engine().with(|access| access.stack.link().is_up()) {
             if Instant::now() > end {
