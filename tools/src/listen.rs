@@ -206,35 +206,37 @@ fn accept_all(
 
 /// Serves one connection to its end.
 fn attend(mut stream: Stream, service: &Service, peer: SocketAddr, log: Log) {
-    let mut counts = join::Joined::default();
     let ended = match service {
         Service::Serve(root) => http::serve(&mut stream, root, |served| {
-            counts.sent += served.bytes;
             let _ = log.event(&Event::Request { peer, served });
         }),
-        Service::Echo | Service::Discard | Service::Join => {
-            drain(&mut stream, matches!(service, Service::Echo), &mut counts)
-        }
+        Service::Echo => drain(&mut stream, Answer::Echo),
+        Service::Discard | Service::Join => drain(&mut stream, Answer::Nothing),
     };
     let ended = ended.and_then(|()| stream.finish());
     let error = ended.err().map(|error| error.to_string());
+    let (sent, received) = (stream.sent(), stream.received());
     stream.close();
-    let join::Joined { sent, received } = counts;
     let _ = log.event(&Event::Closed { peer, sent, received, error });
 }
 
-/// Takes what comes until the peer has closed its direction, and sends it back or not.
-fn drain(stream: &mut Stream, echo: bool, counts: &mut join::Joined) -> std::io::Result<()> {
+/// What is sent back.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Echo,
+    Nothing,
+}
+
+/// Takes what comes until the peer has closed its direction.
+fn drain(stream: &mut Stream, answer: Answer) -> std::io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         let length = stream.read(&mut chunk)?;
         if length == 0 {
             return Ok(());
         }
-        counts.received += length as u64;
-        if echo {
+        if answer == Answer::Echo {
             stream.write_all(&chunk[..length])?;
-            counts.sent += length as u64;
         }
     }
 }

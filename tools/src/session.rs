@@ -121,17 +121,29 @@ impl Session {
     }
 }
 
-/// A connected stream socket as a byte stream. Clones are the same socket.
-#[derive(Debug, Clone)]
+/// A connected stream socket as a byte stream, which counts.
+#[derive(Debug)]
 pub struct Stream {
     process: Arc<ThreadedProcess>,
     socket: SocketHandle,
+    sent: u64,
+    received: u64,
 }
 
 impl Stream {
     /// The stream of a connected socket of this process.
     pub fn new(process: &Arc<ThreadedProcess>, socket: SocketHandle) -> Self {
-        Self { process: Arc::clone(process), socket }
+        Self { process: Arc::clone(process), socket, sent: 0, received: 0 }
+    }
+
+    /// Bytes written so far.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Bytes read so far.
+    pub fn received(&self) -> u64 {
+        self.received
     }
 
     /// Sends a FIN behind what was written.
@@ -151,13 +163,19 @@ impl Stream {
 
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.process.recv(self.socket, MemoryMut::Bytes(buffer), 0).map_err(io::Error::other)
+        let buffer = MemoryMut::Bytes(buffer);
+        let length = self.process.recv(self.socket, buffer, 0).map_err(io::Error::other)?;
+        self.received += length as u64;
+        Ok(length)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.process.send(self.socket, Memory::Bytes(bytes), 0).map_err(io::Error::other)
+        let bytes = Memory::Bytes(bytes);
+        let length = self.process.send(self.socket, bytes, 0).map_err(io::Error::other)?;
+        self.sent += length as u64;
+        Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
