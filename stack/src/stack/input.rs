@@ -245,6 +245,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
         let unsent = connection.queued() > 0;
         let mut segment = *segment;
+        if before == State::SynReceived && !connection.passive && segment.has(SYN | ACK) {
+            connection.stage.crossed(&mut segment, packet);
+        }
         if connection.stage.arrive(&mut segment, packet, unsent) == Verdict::Hide {
             return;
         }

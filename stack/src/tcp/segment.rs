@@ -160,6 +160,13 @@ impl Segment {
         self.overwrite(packet, 14, &window.to_be_bytes());
     }
 
+    /// Makes a SYN|ACK the bare acknowledgment in it. The checksum is not updated.
+    pub(crate) fn strip_syn(&mut self, packet: &mut [u8]) {
+        self.flags &= !SYN;
+        self.overwrite(packet, 13, &[self.flags]);
+        self.set_sequence(packet, self.sequence + 1usize);
+    }
+
     fn overwrite(&self, packet: &mut [u8], at: usize, bytes: &[u8]) {
         let start = self.offset + at;
         if let Some(field) = packet.get_mut(start..start + bytes.len()) {

@@ -210,6 +210,17 @@ impl Stage {
         Verdict::Show
     }
 
+    /// A SYN|ACK arrives in SYN-RECEIVED: in a simultaneous open both sides answer the other's SYN
+    /// with one (RFC 9293, figure 7). Its SYN is known, which is all that smoltcp looks at; what
+    /// counts is the acknowledgment, and the peer has no reason to send another.
+    pub(crate) fn crossed(&self, segment: &mut Segment, packet: &mut [u8]) {
+        if segment.acknowledgment == self.initial + 1usize {
+            segment.strip_syn(packet);
+            // Only the window of a segment without SYN is scaled.
+            segment.set_window(packet, segment.window >> self.peer_shift);
+        }
+    }
+
     /// Makes a segment that was overtaken say nothing that is older than what is known.
     fn straighten(&mut self, segment: &mut Segment, packet: &mut [u8]) {
         let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
