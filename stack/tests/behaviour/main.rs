@@ -1,4 +1,6 @@
 //! What the stack does, against scripted peers and against itself, in virtual time.
 
+mod causes;
 mod handshake;
+mod listener;
 mod scene;

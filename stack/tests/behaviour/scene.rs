@@ -407,7 +407,7 @@ pub(crate) fn icmp(kind: u8, code: u8, rest: [u8; 4], offending: &[u8], quote: u
 /// The peer's side of one connection.
 #[derive(Clone, Copy)]
 pub(crate) struct Peer<'s> {
-    scene: &'s Scene,
+    pub(crate) scene: &'s Scene,
     /// The host's port.
     pub(crate) host: u16,
     /// The peer's own.
