@@ -3,6 +3,7 @@
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
+use super::tcp::write_ack;
 use super::{Arrival, Core, Flow, HEADER, TURN, Target, keys_for};
 use crate::config::{FullBacklog, OnError, OnReset};
 use crate::event::{
@@ -248,8 +249,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if before == State::SynReceived && !connection.passive && segment.has(SYN | ACK) {
             connection.stage.crossed(&mut segment, packet);
         }
-        if connection.stage.arrive(&mut segment, packet, unsent) == Verdict::Hide {
-            return;
+        match connection.stage.arrive(&mut segment, packet, unsent) {
+            Verdict::Show => {}
+            Verdict::Hide => return,
+            Verdict::Challenge => {
+                self.challenge(now, id, departing);
+                return;
+            }
         }
         // Only while the handshake's own copies are out does smoltcp get a moved clock.
         let at = match &connection.handshake {
@@ -274,7 +280,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         let after = socket.state();
         if before != after || segment.has(ACK) {
-            connection.stage.accepted(now, &segment, packet, before, after);
+            let received = socket.recv_queue() - readable;
+            connection.stage.accepted(now, &segment, packet, received, before, after);
         }
         if connection.role == Role::Released {
             connection.discard();
@@ -286,6 +293,18 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         self.changed(now, id, before, after, Some((&segment, evidence)), departing);
         self.mark_dirty(id);
+    }
+
+    /// Tells the peer where this side stands.
+    fn challenge(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (local, remote) = (connection.local, connection.remote);
+        if let Some((next, expected, window)) = connection.stage.challenge(now)
+            && let Some(len) = write_ack(departing, local, remote, next, expected, window)
+        {
+            self.counters.challenges += 1;
+            self.connection_send(now, id, departing, len);
+        }
     }
 
     fn refused(&mut self, id: TcpId, evidence: PacketEvidence) {

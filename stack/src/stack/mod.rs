@@ -21,7 +21,7 @@ use crate::port::{BindAddress, BindError, Binding, Family, Ports, Share, Transpo
 use crate::slab::{Id, Place, Slab};
 use crate::storage::{Fifo, Storage};
 use crate::table::{Slot, Table};
-use crate::tcp::{Connection, Listener, Rest, RouteError};
+use crate::tcp::{Connection, Listener, Rest, Role, RouteError};
 use crate::timer::{Deadlines, Entry};
 use crate::udp::UdpSocket;
 use crate::{ListenerId, ListenerKind, TcpId, TcpKind, UdpId, UdpKind};
@@ -116,6 +116,8 @@ pub struct Counters {
     pub half_open_full: u64,
     /// SYNs dropped because no socket or no memory was left.
     pub tcp_exhausted: u64,
+    /// Segments that look forged, to which only the state of the connection was told (RFC 5961).
+    pub challenges: u64,
     /// Segments answered for a four-tuple in TIME-WAIT.
     pub time_wait_answers: u64,
     /// Four-tuples that left TIME-WAIT for a newer SYN.
@@ -572,7 +574,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn next_event(&mut self) -> Option<Event> {
         while let Some(id) = self.connection_events.pop_front() {
-            if let Some(connection) = self.connections.get_mut(id) {
+            if let Some(connection) = self.connections.get_mut(id)
+                && connection.role == Role::Owned
+            {
                 let what = core::mem::take(&mut connection.happened);
                 let owner = connection.owner;
                 return Some(Event { socket: SocketRef::Tcp(id), owner, what });
@@ -599,7 +603,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let queued = !connection.happened.is_empty();
         connection.happened |= what;
-        if !queued {
+        // Before it is accepted nobody knows it; afterwards its owner hears what happened so far.
+        if !queued && connection.role == Role::Owned {
             let connections = &self.connections;
             push(&mut self.connection_events, id, |&id| connections.get(id).is_some());
         }

@@ -31,6 +31,11 @@ const STUCK: Duration = Duration::from_millis(10);
 /// How long a released connection waits for the peer's FIN once everything was delivered.
 const FIN_WAIT_2: Duration = Duration::from_secs(60);
 
+/// How long a released connection may go without progress. An owner decides for itself how long
+/// it bears a peer that answers every probe and takes nothing (RFC 9293, section 3.8.6.1); nobody
+/// does for this one. Longer than five retransmissions in vain.
+const STALLED: Duration = Duration::from_secs(120);
+
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Opens a connection and sends its SYN at once.
     ///
@@ -50,7 +55,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
 
     /// What there is to know about a connection; `None` for a stale handle.
     pub fn tcp(&self, id: TcpId) -> Option<TcpStatus> {
-        self.core.connections.get(id).map(Connection::status)
+        self.core.held(id).map(Connection::status)
     }
 
     /// Sends `data`.
@@ -84,7 +89,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         buffer: &mut [u8],
         take: Take,
     ) -> Result<usize, ReceiveError> {
-        let Some(connection) = self.core.connections.get_mut(id) else {
+        let Some(connection) = self.core.held_mut(id) else {
             return Err(ReceiveError::NotConnected);
         };
         if let Some(cause) = connection.cause {
@@ -114,20 +119,23 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
 
     /// Closes this side's direction behind what is queued.
     pub fn tcp_shutdown(&mut self, now: Instant, id: TcpId) {
-        if let Some(connection) = self.core.connections.get_mut(id) {
+        if let Some(connection) = self.core.held_mut(id) {
             connection.shutdown = true;
             self.core.service(now, id, self.departing.as_mut());
         }
     }
 
-    /// Lets a connection go. Its handle is stale afterwards.
+    /// Lets a connection go. Its handle is stale afterwards. A connection that was not accepted
+    /// yet is its listener's: see [`Stack::tcp_reject`].
     pub fn tcp_close(&mut self, now: Instant, id: TcpId, how: Close) {
-        self.core.release(now, id, how, self.departing.as_mut());
+        if self.core.connections.get(id).is_some_and(|held| held.role == Role::Owned) {
+            self.core.release(now, id, how, self.departing.as_mut());
+        }
     }
 
     /// Changes options.
     pub fn tcp_set(&mut self, now: Instant, id: TcpId, options: &TcpOptions) {
-        if let Some(connection) = self.core.connections.get_mut(id) {
+        if let Some(connection) = self.core.held_mut(id) {
             connection.options = *options;
             connection.apply();
             self.core.service(now, id, self.departing.as_mut());
@@ -193,6 +201,10 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let connection = self.core.connections.get_mut(head)?;
         connection.role = Role::Owned;
         connection.owner = owner;
+        if !connection.happened.is_empty() {
+            let what = core::mem::take(&mut connection.happened);
+            self.core.happened(head, what);
+        }
         Some(head)
     }
 
@@ -200,7 +212,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     pub fn tcp_reject(&mut self, now: Instant, id: ListenerId) {
         let Some(listener) = self.core.listeners.get_mut(id) else { return };
         if let Some(head) = listener.queue.pop_front() {
-            self.tcp_close(now, head, Close::Reset);
+            self.core.release(now, head, Close::Reset, self.departing.as_mut());
         }
     }
 
@@ -209,13 +221,22 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let Some(mut listener) = self.core.listeners.remove(id) else { return };
         self.core.listening.remove(&(listener.address, listener.port), id);
         while let Some(waiting) = listener.queue.pop_front() {
-            self.tcp_close(now, waiting, Close::Reset);
+            self.core.release(now, waiting, Close::Reset, self.departing.as_mut());
         }
         // Half-open connections find their listener gone when they get any further.
     }
 }
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// The connection under a handle that is not stale.
+    fn held(&self, id: TcpId) -> Option<&Connection<'a, S>> {
+        self.connections.get(id).filter(|connection| connection.role != Role::Released)
+    }
+
+    fn held_mut(&mut self, id: TcpId) -> Option<&mut Connection<'a, S>> {
+        self.connections.get_mut(id).filter(|connection| connection.role != Role::Released)
+    }
+
     fn open_active(&mut self, now: Instant, request: &Connect) -> Result<TcpId, OpenError> {
         let flow = Flow { local: request.local, remote: request.remote };
         if self.flows.get(&flow).is_some() {
@@ -349,9 +370,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn accept_bytes(&mut self, id: TcpId, data: &[u8], limit: usize) -> Result<usize, SendError> {
         let (chained, total) = (self.chained, self.config.send_total);
-        let Some(connection) = self.connections.get_mut(id) else {
-            return Err(SendError::NotConnected);
-        };
+        let Some(connection) = self.held_mut(id) else { return Err(SendError::NotConnected) };
         if let Some(cause) = connection.cause {
             return Err(SendError::Failed(cause));
         }
@@ -446,6 +465,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let handshake = connection.handshake.as_ref().map(Handshake::deadline);
         let budget =
             connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
+        let stalled = connection.stalled();
         let smoltcp = match &mut connection.cell {
             Some(cell) if !connection.dirty => {
                 if connection.handshake.as_ref().is_some_and(Handshake::started)
@@ -461,8 +481,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => None,
         };
-        let earliest =
-            [handshake, budget, smoltcp, connection.release_ends].into_iter().flatten().min();
+        let earliest = [handshake, budget, smoltcp, stalled, connection.release_ends]
+            .into_iter()
+            .flatten()
+            .min();
         self.deadlines.set(id.index(), earliest);
     }
 
@@ -500,7 +522,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.give_up(now, id);
             return;
         }
-        if connection.release_ends.is_some_and(|end| end <= now) {
+        let released = [connection.release_ends, connection.stalled()];
+        if released.into_iter().flatten().any(|end| end <= now) {
             self.reset(now, id, departing);
             return;
         }
@@ -829,6 +852,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 }
 
 impl<'a, S: Storage<'a>> Connection<'a, S> {
+    /// When a released connection is given up unless the peer takes something.
+    fn stalled(&self) -> Option<Instant> {
+        if self.role == Role::Released { self.stage.budget_ends(STALLED) } else { None }
+    }
+
     /// Throws away what was received: nobody will read it.
     pub(crate) fn discard(&mut self) {
         if let Some(cell) = &mut self.cell {
@@ -843,7 +871,7 @@ fn peer_closed(state: State) -> bool {
 }
 
 /// Writes a bare acknowledgment behind the header room of `frame`.
-fn write_ack(
+pub(super) fn write_ack(
     frame: &mut [u8],
     local: IpEndpoint,
     remote: IpEndpoint,

@@ -12,6 +12,9 @@ use smoltcp::wire::TcpSeqNumber;
 use super::handshake::later;
 use super::segment::{ACK, FIN, RST, SYN, Segment, set_flow_label};
 
+/// The least time between two challenges of a connection, as Linux has it.
+const CHALLENGES: Duration = Duration::from_millis(500);
+
 /// What the stage needs to know about the way that segments take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Path {
@@ -28,6 +31,8 @@ pub(crate) enum Verdict {
     Show,
     /// It ends here.
     Hide,
+    /// It ends here, and the peer is told where this side stands (RFC 5961).
+    Challenge,
 }
 
 /// What comes of a segment on its way out.
@@ -52,16 +57,20 @@ pub(crate) struct Stage {
     permitted: TcpSeqNumber,
     /// The sequence number of our FIN, once sent.
     fin: Option<TcpSeqNumber>,
-    /// The sequence number after the peer's FIN, once it was accepted.
-    peer_end: Option<TcpSeqNumber>,
     acknowledged: TcpSeqNumber,
+    /// RCV.NXT: the next sequence number of the peer's; `None` before its SYN.
+    expected: Option<TcpSeqNumber>,
     /// The right edge of the peer's window.
     edge: TcpSeqNumber,
     /// SND.WL1 and SND.WL2: the segment that last moved the edge.
     edge_sequence: TcpSeqNumber,
     edge_acknowledgment: TcpSeqNumber,
     peer_shift: u8,
+    /// The window last advertised, and how it is scaled.
     window: u16,
+    shift: u8,
+    /// When the next challenge may be sent.
+    challenge_at: Option<Instant>,
     /// Repetitions of the oldest segment since it was first sent.
     retries: u8,
     /// Probes since the peer was last heard.
@@ -82,13 +91,15 @@ impl Stage {
             furthest: zero,
             permitted: zero,
             fin: None,
-            peer_end: None,
             acknowledged: zero,
+            expected: None,
             edge: zero,
             edge_sequence: zero,
             edge_acknowledgment: zero,
             peer_shift: 0,
             window: 0,
+            shift: 0,
+            challenge_at: None,
             retries: 0,
             probes: 0,
             waiting_since: None,
@@ -110,6 +121,7 @@ impl Stage {
             if let Some(limit) = self.path.mss {
                 segment.clamp_mss(packet, limit);
             }
+            self.shift = segment.window_scale(packet).unwrap_or(0);
             if !self.started {
                 self.started = true;
                 self.initial = segment.sequence;
@@ -183,13 +195,22 @@ impl Stage {
             // smoltcp takes the smaller of this and its own MTU, which is the largest there is.
             segment.clamp_mss(packet, limit);
         }
+        if let Some(expected) = self.expected {
+            if segment.has(RST) {
+                return self.judge_reset(expected, segment.sequence);
+            }
+            if segment.has(SYN) {
+                // RFC 5961, section 4.2: whoever really began anew answers with a RST.
+                return Verdict::Challenge;
+            }
+        }
         self.probes = 0;
         if segment.has(ACK) && !segment.has(SYN) && !segment.has(RST) {
             let synchronized = self.unacknowledged != self.initial;
             if synchronized && self.furthest < segment.acknowledgment {
                 // It acknowledges what was never sent (RFC 9293, section 3.10.7.4). smoltcp would
                 // believe it as long as the bytes are at least queued.
-                return Verdict::Hide;
+                return Verdict::Challenge;
             }
             self.straighten(segment, packet);
         }
@@ -208,6 +229,29 @@ impl Stage {
             return Verdict::Hide;
         }
         Verdict::Show
+    }
+
+    /// RFC 5961, section 3.2: only the exact number resets; elsewhere in the window it may be a
+    /// guess.
+    fn judge_reset(&self, expected: TcpSeqNumber, sequence: TcpSeqNumber) -> Verdict {
+        let edge = self.acknowledged + (usize::from(self.window) << self.shift);
+        if sequence == expected {
+            Verdict::Show
+        } else if expected < sequence && sequence < edge {
+            Verdict::Challenge
+        } else {
+            Verdict::Hide
+        }
+    }
+
+    /// The numbers of a challenge, unless one was sent just now (RFC 5961, section 7).
+    pub(crate) fn challenge(&mut self, now: Instant) -> Option<(TcpSeqNumber, TcpSeqNumber, u16)> {
+        let expected = self.expected?;
+        if self.challenge_at.is_some_and(|at| now < at) {
+            return None;
+        }
+        self.challenge_at = Some(later(now, CHALLENGES));
+        Some((self.furthest, expected, self.window))
     }
 
     /// A SYN|ACK arrives in SYN-RECEIVED: in a simultaneous open both sides answer the other's SYN
@@ -255,16 +299,22 @@ impl Stage {
         if self.unacknowledged < self.edge { self.edge - self.unacknowledged } else { 0 }
     }
 
-    /// smoltcp has taken `segment` and went from `before` to `after`.
+    /// smoltcp has taken `received` bytes of `segment` and those before it, and went from `before`
+    /// to `after`.
     pub(crate) fn accepted(
         &mut self,
         now: Instant,
         segment: &Segment,
         packet: &[u8],
+        received: usize,
         before: State,
         after: State,
     ) {
-        if segment.has(SYN) {
+        if segment.has(SYN) && matches!(before, State::Listen | State::SynSent) && before != after {
+            self.expected = Some(segment.sequence + 1usize);
+            if segment.window_scale(packet).is_none() {
+                self.shift = 0;
+            }
             self.peer_shift = segment.window_scale(packet).unwrap_or(0);
             // The window of a SYN is not scaled (RFC 7323, section 2.2). A bare SYN acknowledges
             // nothing: the window begins with our first data.
@@ -280,8 +330,9 @@ impl Stage {
             self.retries = 0;
             self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
         }
-        if segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after) {
-            self.peer_end = Some(segment.end());
+        let fin = segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after);
+        if let Some(expected) = &mut self.expected {
+            *expected = *expected + received + usize::from(fin);
         }
     }
 
@@ -307,7 +358,7 @@ impl Stage {
     /// The numbers that answer for this connection once it rests in TIME-WAIT: the next sequence
     /// number of ours, the next that we expect, and the window last advertised.
     pub(crate) fn rest(&self) -> (TcpSeqNumber, TcpSeqNumber, u16) {
-        (self.furthest, self.peer_end.unwrap_or(self.acknowledged), self.window)
+        (self.furthest, self.expected.unwrap_or(self.acknowledged), self.window)
     }
 
     /// The first sequence number of this side.

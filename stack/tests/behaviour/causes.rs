@@ -2,9 +2,7 @@
 //! anything is sent.
 
 use tapsock_stack::config::{ConnectPolicy, Route};
-use tapsock_stack::event::{
-    Asked, Cause, CauseKind, Evidence, Happened, PacketSummary, Silence,
-};
+use tapsock_stack::event::{Asked, Cause, CauseKind, Evidence, Happened, PacketSummary, Silence};
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Answer, Conditions, Pair, Router, World};
 use tapsock_stack::tcp::{OpenError, Phase, RouteError, SendError, Take};
@@ -85,7 +83,8 @@ fn an_icmp_error_about_the_syn_ends_the_attempt_at_once_with_the_cause_of_its_co
             let router = [IpAddress::v4(10, 0, 0, 254), "fd00::fe".parse().unwrap()];
             assert_eq!(source, router[usize::from(family == Family::V6)]);
             assert_eq!((k, c, quoted_destination), (kind, code, scene.remote(80)));
-            let cited = scene.capture.frames().into_iter().find(|seen| seen.number == packet.number);
+            let cited =
+                scene.capture.frames().into_iter().find(|seen| seen.number == packet.number);
             let cited = cited.unwrap();
             let icmp = &cited.frame[14 + if family == Family::V4 { 20 } else { 40 }..];
             assert_eq!((cited.out, icmp[0], icmp[1]), (false, kind, code));
@@ -224,8 +223,7 @@ fn a_router_that_refuses_by_any_code_is_told_from_silence() {
     let attempts = [1, 2, 3, 4, 5]
         .map(|third| connect(&host, IpEndpoint::new(IpAddress::v4(10, 9, third, 1), 80)).unwrap());
     world.run_for(seconds(21.0));
-    let kinds =
-        attempts.map(|id| host.with(|stack, _| stack.tcp(id).unwrap().cause.unwrap().kind));
+    let kinds = attempts.map(|id| host.with(|stack, _| stack.tcp(id).unwrap().cause.unwrap().kind));
     assert_eq!(
         kinds,
         [
@@ -494,9 +492,8 @@ fn each_icmp_code_reaches_a_datagram_socket_as_its_kind() {
             // The socket is as good as before.
             let sent = scene.host.with(|stack, now| stack.udp_send(now, socket, remote, b"x"));
             assert_eq!(sent, Ok(()));
-            let none = scene
-                .host
-                .with(|stack, _| stack.udp_recv(socket, &mut [0; 8], Take::Consume));
+            let none =
+                scene.host.with(|stack, _| stack.udp_recv(socket, &mut [0; 8], Take::Consume));
             assert!(none.is_none());
         }
     }

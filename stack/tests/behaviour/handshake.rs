@@ -322,8 +322,7 @@ fn a_reset_ends_an_attempt_at_once_when_it_acknowledges_the_syn() {
 #[test]
 fn a_patient_attempt_repeats_a_refused_syn_every_500_ms_and_ends_after_2_s() {
     let scene = scene();
-    let (id, peer) =
-        scene.connect_with(|request| request.policy = ConnectPolicy::PATIENT).unwrap();
+    let (id, peer) = scene.connect_with(|request| request.policy = ConnectPolicy::PATIENT).unwrap();
     for attempt in 0..5 {
         scene.until(0.5 * f64::from(attempt));
         assert_eq!(scene.phase(id), Phase::Connecting);
@@ -356,8 +355,7 @@ fn a_patient_attempt_reaches_a_listener_that_appears_meanwhile() {
 #[test]
 fn a_patient_attempt_of_which_only_some_syns_are_refused_goes_on() {
     let scene = scene();
-    let (id, peer) =
-        scene.connect_with(|request| request.policy = ConnectPolicy::PATIENT).unwrap();
+    let (id, peer) = scene.connect_with(|request| request.policy = ConnectPolicy::PATIENT).unwrap();
     peer.sends("R. 0 ack 1");
     // Silence from here on: the fifth SYN is the last.
     scene.until(60.0);

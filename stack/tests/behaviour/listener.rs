@@ -32,8 +32,7 @@ fn a_client_is_accepted_with_its_addresses() {
         assert!(scene.happened().is_empty());
         peer.sends(". 1 ack 1");
         assert_eq!(scene.happened(), Happened::ACCEPTABLE);
-        let (pending, status) =
-            scene.host.with(|stack, _| stack.tcp_pending(listener)).unwrap();
+        let (pending, status) = scene.host.with(|stack, _| stack.tcp_pending(listener)).unwrap();
         assert_eq!(status.remote, scene.remote(5000));
         assert_eq!(status.local, IpEndpoint::new(scene.own(), 80));
         let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 7)).unwrap();
@@ -319,9 +318,8 @@ fn a_port_can_be_listened_on_again_while_old_connections_go_on() {
     pair.client.with(|stack, now| stack.tcp_send(now, client, b"still here", 100)).unwrap();
     pair.world.run_for(seconds(0.1));
     let mut buffer = [0; 16];
-    let taken = pair
-        .server
-        .with(|stack, now| stack.tcp_recv(now, server, &mut buffer, Take::Consume));
+    let taken =
+        pair.server.with(|stack, now| stack.tcp_recv(now, server, &mut buffer, Take::Consume));
     assert_eq!(taken, Ok(10));
     let next = connect(&pair.client, remote).unwrap();
     pair.world.run_for(seconds(0.1));

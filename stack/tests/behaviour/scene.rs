@@ -167,7 +167,7 @@ impl Capture {
 
     fn line(&self, seen: &Seen, tcp: &Tcp, bases: &mut HashMap<Way, u32>) -> String {
         let way = (tcp.source, tcp.destination);
-        if tcp.flags.contains('S') {
+        if tcp.flags.contains('S') && (seen.out || !bases.contains_key(&way)) {
             bases.insert(way, tcp.sequence);
         }
         let base = |way: &Way| bases.get(way).copied().unwrap_or(0);
@@ -425,13 +425,13 @@ impl Peer<'_> {
 
     /// The host's first sequence number, from its last SYN; 0 before there is one.
     pub(crate) fn host_isn(&self) -> u32 {
-        let mine = |tcp: &Tcp| {
-            tcp.source.1 == self.host && tcp.destination == (self.address, self.port)
-        };
+        let mine =
+            |tcp: &Tcp| tcp.source.1 == self.host && tcp.destination == (self.address, self.port);
         let segments = self.scene.capture.segments();
-        let syn = segments.iter().rev().find(|(seen, tcp)| {
-            seen.out && mine(tcp) && tcp.flags.contains('S')
-        });
+        let syn = segments
+            .iter()
+            .rev()
+            .find(|(seen, tcp)| seen.out && mine(tcp) && tcp.flags.contains('S'));
         syn.map_or(0, |(_, tcp)| tcp.sequence)
     }
 
