@@ -222,7 +222,7 @@ fn time_wait_says_nothing_to_a_bare_acknowledgment_and_where_it_stands_to_data()
 #[test]
 fn the_tuple_in_time_wait_is_in_use_and_afterwards_free() {
     let scene = scene();
-    let (id, peer) = resting(&scene);
+    let (id, _) = resting(&scene);
     let local = scene.status(id).local;
     close(&scene, id, Close::Deliver);
     assert_eq!(sockets(&scene), 0);
@@ -233,7 +233,6 @@ fn the_tuple_in_time_wait_is_in_use_and_afterwards_free() {
     scene.until(60.0);
     assert!(again().is_ok());
     scene.sent(["60 > S 0:1"]);
-    drop(peer);
 }
 
 /// A listener's connection that the host closed first.
@@ -339,6 +338,25 @@ fn a_closed_connection_delivers_a_megabyte_and_then_its_fin() {
         }
         assert_eq!(pair.client.with(|stack, _| stack.sockets()), 0);
     }
+}
+
+#[test]
+fn the_handle_of_a_closed_connection_is_stale_while_it_still_delivers() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    scene.send(id, b"on its way");
+    close(&scene, id, Close::Deliver);
+    peer.sends("P. 1 ack 1 len 10");
+    assert!(scene.host.with(|stack, _| stack.tcp(id).is_none()));
+    assert_eq!(receive(&scene, id), Err(ReceiveError::NotConnected));
+    let sent = scene.host.with(|stack, now| stack.tcp_send(now, id, b"more", 100));
+    assert_eq!(sent, Err(SendError::NotConnected));
+    shutdown(&scene, id);
+    close(&scene, id, Close::Reset);
+    assert_eq!(scene.host.with(|stack, _| stack.delivering()), 1);
+    peer.sends("F. 11 ack 12");
+    assert_eq!(scene.host.with(|stack, _| stack.delivering()), 0);
+    assert!(scene.happened().is_empty(), "nobody is left to hear of it");
 }
 
 #[test]

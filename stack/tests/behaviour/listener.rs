@@ -52,7 +52,11 @@ fn data_that_came_before_accept_waits_for_it() {
     handshake(&peer);
     peer.sends("P. 1 ack 1 len 10");
     peer.sends("F. 11 ack 1");
-    let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).unwrap();
+    // The listener's owner hears of the client, not of what the client does.
+    assert_eq!(scene.happened(), Happened::ACCEPTABLE);
+    let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 7)).unwrap();
+    let event = scene.host.with(|stack, _| stack.next_event()).unwrap();
+    assert_eq!((event.owner, event.what), (7, Happened::READABLE | Happened::PEER_CLOSED));
     let mut buffer = [0; 16];
     let take = |buffer: &mut [u8]| {
         scene.host.with(|stack, now| stack.tcp_recv(now, id, buffer, Take::Consume))
@@ -249,6 +253,34 @@ fn a_rejected_client_gets_a_reset() {
     scene.host.with(|stack, now| stack.tcp_reject(now, listener));
     scene.sent(["0 > R. 1:1 ack 1"]);
     assert_eq!(scene.host.with(|stack, _| stack.sockets()), 1);
+}
+
+#[test]
+fn whoever_waits_to_be_accepted_is_the_listeners_to_close() {
+    let scene = scene();
+    let listener = scene.listen(5);
+    handshake(&scene.client(5000));
+    let (id, _) = scene.host.with(|stack, _| stack.tcp_pending(listener)).unwrap();
+    scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Silent));
+    let accepted = scene.host.with(|stack, _| stack.tcp_accept(listener, 0));
+    assert_eq!(accepted, Some(id));
+}
+
+#[test]
+fn a_client_that_begins_anew_with_another_number_connects() {
+    let scene = scene();
+    let listener = scene.listen(5);
+    let peer = scene.client(5000);
+    peer.sends("S 0");
+    // It crashed, came back, and does not know the answer to its old SYN.
+    peer.sends("S 5000");
+    scene.sent(["0 > S. 0:1 ack 1", "0 > S. 0:1 ack 1"]);
+    peer.sends("R 1");
+    scene.until(1.0);
+    peer.sends("S 5000");
+    scene.sent(["1 > S. 0:1 ack 5001"]);
+    peer.sends(". 5001 ack 1");
+    assert!(scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).is_some());
 }
 
 #[test]
