@@ -3,5 +3,18 @@
 //! Expected values are the literal numbers of the Windows headers, not the crate's names for
 //! them, so that a wrong name fails too.
 
+mod addresses;
+mod attempt;
+mod blocking;
+mod closing;
+mod data_and_qos;
+mod datagram;
+mod failure;
+mod ladder;
+mod listening;
+mod options;
 mod outcome;
+mod process;
 mod scene;
+mod select;
+mod transfer;

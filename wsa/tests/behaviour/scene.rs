@@ -179,5 +179,5 @@ pub(crate) fn recv(process: &Wsa, s: SocketHandle) -> Result<Vec<u8>> {
 /// The number of an error; 0 for success.
 #[track_caller]
 pub(crate) fn code<T>(result: Result<T>) -> i32 {
-    result.map_or_else(|error| error.code(), |_| 0)
+    result.map_or_else(wsa::Error::code, |_| 0)
 }
