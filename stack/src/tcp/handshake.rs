@@ -27,8 +27,6 @@ pub(crate) struct Handshake {
     sent: u32,
     /// Copies that a link or the loopback took. A neighbor that does not answer holds them back.
     pub(crate) left: u32,
-    /// The last thing heard was a RST that the policy said to try again after.
-    reset: bool,
 }
 
 /// What is to be done now.
@@ -53,7 +51,6 @@ impl Handshake {
             next: now,
             sent: 0,
             left: 0,
-            reset: false,
         }
     }
 
@@ -75,7 +72,6 @@ impl Handshake {
     fn count(&mut self, now: Instant) {
         self.sent += 1;
         self.last = now;
-        self.reset = false;
         self.next = later(now, self.timing.step(self.sent));
     }
 
@@ -113,7 +109,7 @@ impl Handshake {
 
     /// What to do at `now`.
     pub(crate) fn due(&self, now: Instant) -> Due {
-        if now >= self.end() && !(self.reset && now < self.next) {
+        if now >= self.end() {
             Due::End
         } else if now >= self.next {
             Due::Send
@@ -129,7 +125,6 @@ impl Handshake {
         if self.spent() || out_of_time {
             return false;
         }
-        self.reset = true;
         self.next = later(now, delay);
         true
     }
@@ -179,6 +174,18 @@ mod tests {
                 Due::End => return (times, count, (now - start).total_millis() as i64),
             }
         }
+    }
+
+    #[test]
+    fn a_reset_does_not_prolong_the_budget() {
+        let start = Instant::from_secs(100);
+        let budget = Some(Duration::from_millis(1200));
+        let mut handshake = Handshake::new(SynTiming::WINDOWS_10, budget, start);
+        handshake.keep(start, b"syn");
+        let heard = start + Duration::from_millis(1000);
+        assert!(handshake.retry_after_reset(heard, Duration::from_millis(500)));
+        assert_eq!(handshake.deadline(), start + Duration::from_millis(1200));
+        assert_eq!(handshake.due(handshake.deadline()), Due::End);
     }
 
     #[test]

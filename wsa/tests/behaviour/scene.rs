@@ -145,7 +145,7 @@ pub(crate) fn tcp_nonblocking(process: &Wsa) -> SocketHandle {
 pub(crate) fn listener(process: &Wsa, name: &str) -> SocketHandle {
     let s = if name.starts_with('[') { tcp6(process) } else { tcp(process) };
     bind(process, s, name).unwrap();
-    process.listen(s, 5).unwrap();
+    process.listen(s, 100).unwrap();
     s
 }
 
