@@ -154,7 +154,7 @@ pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Res
     let mut report = report::Report::new(medium, configuration.profile, json)?;
     run(medium, configuration, cli::seed(configuration), |outcome| {
         let file = match directory {
-            Some(directory) => write_capture(directory, outcome)?,
+            Some(directory) => write_capture(directory, outcome, configuration.profile)?,
             None => None,
         };
         report.row(outcome, file.as_deref())
@@ -162,9 +162,14 @@ pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Res
     report.end()
 }
 
-/// Writes the recording of a row, if anything passed the link.
-fn write_capture(directory: &Path, outcome: &Outcome) -> Result<Option<PathBuf>, Failure> {
-    if frames::read(&outcome.recording).is_empty() {
+/// Writes the recording of a row that the network decides. It may be empty: then that is the
+/// proof.
+fn write_capture(
+    directory: &Path,
+    outcome: &Outcome,
+    profile: ProfileChoice,
+) -> Result<Option<PathBuf>, Failure> {
+    if !outcome.row.is_network(profile) {
         return Ok(None);
     }
     let path = directory.join(format!("{}.pcapng", outcome.row.slug()));

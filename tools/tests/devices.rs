@@ -1,0 +1,260 @@
+//! The program on a TAP device, with the Linux kernel and its programs as the peer.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::Value;
+use tapsock_tests::{Kernel, Pattern, serve_http};
+
+/// How long the kernel's sockets wait.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn tapsock(kernel: &Kernel, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapsock"));
+    command.args(words).args(["--link", &format!("tap:{}", kernel.device())]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// A program that listens, until it is dropped.
+struct Listening {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Listening {
+    fn start(kernel: &Kernel, words: &[&str]) -> Self {
+        let mut child = tapsock(kernel, words).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        assert!(line.starts_with("listening on "), "{line}");
+        Self { child, log }
+    }
+
+    /// Ctrl-C, and what was still said.
+    fn interrupt(&mut self) -> (Option<i32>, String) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        let mut log = String::new();
+        self.log.read_to_string(&mut log).unwrap();
+        (self.child.wait().unwrap().code(), log)
+    }
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn connect(address: &str) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Runs the program with this standard input.
+fn fed(mut command: Command, input: &[u8]) -> Output {
+    let mut child = command.spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    let input = input.to_vec();
+    // What nobody reads cannot be written.
+    let writer = thread::spawn(move || drop(stdin.write_all(&input)));
+    let output = child.wait_with_output().unwrap();
+    writer.join().unwrap();
+    output
+}
+
+#[test]
+fn every_row_holds_on_a_device() {
+    // The program makes its namespaces itself; this one only tells whether that is permitted.
+    let Some(_kernel) = Kernel::start() else { return };
+    for profile in ["documented", "windows"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tapsock"))
+            .args(["errors", "--tap", "--json", "--profile", profile])
+            .output()
+            .unwrap();
+        let rows = text(&output.stdout);
+        for line in rows.lines() {
+            let row: Value = serde_json::from_str(line).unwrap();
+            assert_eq!(row["ok"], true, "{line}");
+        }
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        assert!(rows.lines().count() > 60);
+    }
+}
+
+#[test]
+fn curl_downloads_what_is_served() {
+    let Some(kernel) = Kernel::start() else { return };
+    if Command::new("curl").arg("--version").output().is_err() {
+        eprintln!("skipped: there is no curl");
+        return;
+    }
+    let directory = std::env::temp_dir().join(format!("tapsock-serve-{}", std::process::id()));
+    fs::create_dir_all(&directory).unwrap();
+    let mut body = Vec::new();
+    Pattern::new(5, 10_000_000).read_to_end(&mut body).unwrap();
+    fs::write(directory.join("file"), &body).unwrap();
+    let path = directory.display().to_string();
+    let mut server = Listening::start(&kernel, &["listen", "8080", "--serve", &path]);
+    for place in ["10.77.0.2:8080", "[fd77::2]:8080"] {
+        let file = format!("http://{place}/file");
+        let output = Command::new("curl").args(["-sSg", &file, &file]).output().unwrap();
+        assert_eq!(text(&output.stderr), "");
+        assert!(output.stdout == [&body[..], &body].concat(), "{} bytes", output.stdout.len());
+        let missing = format!("http://{place}/none");
+        let output =
+            Command::new("curl").args(["-sg", "-w", "%{http_code}", &missing]).output().unwrap();
+        assert_eq!(text(&output.stdout), "404 Not Found\n404");
+    }
+    let (status, log) = server.interrupt();
+    assert_eq!(status, Some(0));
+    assert!(log.contains("\"GET /file HTTP/1.1\" 200, 10000000 bytes"), "{log}");
+    fs::remove_dir_all(&directory).unwrap();
+}
+
+#[test]
+fn many_connections_are_served_at_once() {
+    let Some(kernel) = Kernel::start() else { return };
+    let _server = Listening::start(&kernel, &["listen", "7", "--echo"]);
+    let mut streams: Vec<TcpStream> = (0..100).map(|_| connect("10.77.0.2:7")).collect();
+    for (number, stream) in streams.iter_mut().enumerate() {
+        stream.write_all(format!("I am {number}").as_bytes()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+    }
+    for (number, stream) in streams.iter_mut().enumerate().rev() {
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(answer, format!("I am {number}"));
+    }
+}
+
+#[test]
+fn datagrams_are_sent_back_to_both_families() {
+    let Some(kernel) = Kernel::start() else { return };
+    let mut server = Listening::start(&kernel, &["listen", "7", "--udp", "--echo"]);
+    for (own, peer) in [("10.77.0.1:0", "10.77.0.2:7"), ("[fd77::1]:0", "[fd77::2]:7")] {
+        let socket = kernel.udp(own);
+        let mut buffer = [0; 100];
+        socket.send_to(b"hello", peer).unwrap();
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        assert_eq!((&buffer[..length], from.to_string().as_str()), (&b"hello"[..], peer));
+        // Nobody waits for this answer; others still get theirs.
+        let gone = UdpSocket::bind(own).unwrap();
+        gone.send_to(b"bye", peer).unwrap();
+        drop(gone);
+    }
+    assert_eq!(server.interrupt().0, Some(0));
+}
+
+#[test]
+fn a_file_is_downloaded_from_the_kernel() {
+    let Some(kernel) = Kernel::start() else { return };
+    let mut body = Vec::new();
+    Pattern::new(6, 5_000_000).read_to_end(&mut body).unwrap();
+    for place in ["10.77.0.1:8000", "[fd77::1]:8000"] {
+        kernel.tcp_server(place, serve_http(body.clone()));
+        for more in [&[][..], &["--nonblocking"]] {
+            let words = [&["connect", place][..], more].concat();
+            let output = fed(tapsock(&kernel, &words), b"GET / HTTP/1.0\r\n\r\n");
+            let said = text(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{said}");
+            assert!(output.stdout.ends_with(&body), "{} bytes", output.stdout.len());
+            assert!(said.contains("[SYN,ACK]") && said.contains("success"), "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_the_input_closes_one_direction() {
+    let Some(kernel) = Kernel::start() else { return };
+    let listener = TcpListener::bind("10.77.0.1:9000").unwrap();
+    let peer = thread::spawn(move || {
+        let (mut stream, from) = listener.accept().unwrap();
+        let mut all = Vec::new();
+        stream.read_to_end(&mut all).unwrap();
+        stream.write_all(format!("{} bytes", all.len()).as_bytes()).unwrap();
+        from.port()
+    });
+    let words = ["connect", "10.77.0.1:9000", "--bind", "10.77.0.2:4321"];
+    let output = fed(tapsock(&kernel, &words), &[7; 3_000_000]);
+    assert_eq!(text(&output.stdout), "3000000 bytes");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(peer.join().unwrap(), 4321);
+}
+
+#[test]
+fn the_packets_that_decide_are_shown() {
+    let Some(kernel) = Kernel::start() else { return };
+    let capture = std::env::temp_dir().join(format!("tapsock-{}.pcapng", std::process::id()));
+    let path = capture.display().to_string();
+    let words = ["connect", "10.77.0.1:9", "--json", "--capture", &path];
+    let output = fed(tapsock(&kernel, &words), b"");
+    assert_eq!(output.status.code(), Some(1));
+    let events: Vec<Value> =
+        text(&output.stdout).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let (result, packets) = events.split_last().unwrap();
+    assert_eq!(result["name"], "WSAECONNREFUSED");
+    let frame = result["frame"].as_u64().unwrap();
+    let cited = packets.iter().find(|packet| packet["number"] == frame).unwrap();
+    assert_eq!(cited["direction"], "in");
+    assert!(cited["summary"].as_str().unwrap().contains("[RST,ACK]"), "{cited}");
+    let frames = tapsock_tools::frames::read(&fs::read(&capture).unwrap());
+    let line = tapsock_tools::describe::frame(&frames[frame as usize - 1].bytes);
+    assert_eq!(cited["summary"], line);
+    fs::remove_file(&capture).unwrap();
+}
+
+#[test]
+fn two_programs_are_joined_through_their_standard_streams() {
+    let Some(kernel) = Kernel::start() else { return };
+    let mut server = Listening::start(&kernel, &["listen", "5000"]);
+    let mut stream = connect("10.77.0.2:5000");
+    stream.write_all(b"question").unwrap();
+    stream.shutdown(Shutdown::Write).unwrap();
+    let mut heard = Vec::new();
+    let mut stdout = server.child.stdout.take().unwrap();
+    // The peer's FIN ends the program, and what it was told is delivered.
+    server.child.stdin.take().unwrap().write_all(b"answer").unwrap();
+    stdout.read_to_end(&mut heard).unwrap();
+    assert_eq!(heard, b"question");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+#[test]
+fn datagrams_are_exchanged_over_a_connected_socket() {
+    let Some(kernel) = Kernel::start() else { return };
+    let socket = kernel.udp("10.77.0.1:9000");
+    let peer = thread::spawn(move || {
+        let mut buffer = [0; 100];
+        let (length, from) = socket.recv_from(&mut buffer).unwrap();
+        let stranger = UdpSocket::bind("10.77.0.1:9001").unwrap();
+        stranger.send_to(b"not for you", from).unwrap();
+        socket.send_to(b"for you", from).unwrap();
+        buffer[..length].to_vec()
+    });
+    let output = fed(tapsock(&kernel, &["connect", "10.77.0.1:9000", "--udp"]), b"hello");
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stdout), "for you");
+    assert_eq!(peer.join().unwrap(), b"hello");
+}
+
+#[test]
+fn a_closed_port_is_told_to_a_datagram_socket_too() {
+    let Some(kernel) = Kernel::start() else { return };
+    let output = fed(tapsock(&kernel, &["connect", "10.77.0.1:9", "--udp"]), b"anybody?");
+    assert_eq!(output.status.code(), Some(1));
+    let said = text(&output.stderr);
+    assert!(said.contains("WSAECONNRESET (10054)") && said.contains("ICMP 3/3"), "{said}");
+}
