@@ -29,6 +29,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod config;
+mod demux;
 pub mod event;
 mod interface;
 pub mod link;
@@ -43,6 +44,7 @@ pub mod table;
 pub mod tcp;
 pub mod timer;
 pub mod udp;
+mod waiting;
 
 pub use stack::{Counters, Progress, Stack};
 

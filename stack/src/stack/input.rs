@@ -3,9 +3,9 @@
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
 
-use super::tcp::write_ack;
-use super::{Arrival, Core, Flow, HEADER, TURN, Target, keys_for};
+use super::{Arrival, Core, HEADER, TURN};
 use crate::config::{FullBacklog, OnError, OnReset};
+use crate::demux::{Flow, Receiver, Target};
 use crate::event::{
     Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
 };
@@ -14,7 +14,7 @@ use crate::net::icmp::{Effect, IcmpError};
 use crate::net::{Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, sanity};
 use crate::port::Transport;
 use crate::storage::{Fifo, Storage};
-use crate::tcp::segment::{ACK, RST, SYN, Segment};
+use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
 use crate::tcp::stage::Verdict;
 use crate::tcp::{Phase, Role};
 use crate::udp::DatagramError;
@@ -154,7 +154,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) {
         let flow = Flow { local: segment.destination, remote: segment.source };
-        match self.flows.get(&flow) {
+        match self.demux.flows.get(&flow) {
             Some(Target::Connection(id)) => {
                 self.connection_input(arrival, id, segment, packet, departing);
                 return;
@@ -167,18 +167,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if segment.has(SYN)
             && !segment.has(ACK)
             && !segment.has(RST)
-            && let Some(listener) = self.listener_for(segment)
+            && let Some(listener) = self.demux.listener(segment.destination)
         {
             self.listener_input(arrival, listener, segment, packet, departing);
             return;
         }
         self.counters.tcp_unmatched += 1;
         self.answer_for_nobody(arrival.now, packet, departing);
-    }
-
-    fn listener_for(&self, segment: &Segment) -> Option<ListenerId> {
-        let local = segment.destination;
-        keys_for(local.addr, local.port).iter().find_map(|key| self.listening.get(key))
     }
 
     fn listener_input(
@@ -300,7 +295,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let (local, remote) = (connection.local, connection.remote);
         if let Some((next, expected, window)) = connection.stage.challenge(now)
-            && let Some(len) = write_ack(departing, local, remote, next, expected, window)
+            && let Some(room) = departing.get_mut(HEADER..)
+            && let Some(len) = write_ack(room, local, remote, next, expected, window)
         {
             self.counters.challenges += 1;
             self.connection_send(now, id, departing, len);
@@ -360,7 +356,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         kind: CauseKind,
         evidence: PacketEvidence,
     ) -> bool {
-        let Some(Target::Connection(id)) = self.flows.get(&flow) else { return false };
+        let Some(Target::Connection(id)) = self.demux.flows.get(&flow) else { return false };
         let Some(connection) = self.connections.get_mut(id) else { return false };
         // RFC 5927, section 4.1: whoever cannot see our packets cannot quote what is in flight.
         if !error.quoted_sequence.is_some_and(|sequence| connection.stage.in_flight(sequence)) {
@@ -379,11 +375,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     }
 
     fn icmp_for_datagram(&mut self, flow: Flow, kind: CauseKind, evidence: PacketEvidence) -> bool {
-        let local = flow.local;
-        let found = self.datagram_flows.get(&flow).or_else(|| {
-            keys_for(local.addr, local.port).iter().find_map(|key| self.datagram_bound.get(key))
-        });
-        let Some(id) = found else { return false };
+        let Some(id) = self.demux.datagram_sender(&flow) else { return false };
         let Some(socket) = self.datagrams.get_mut(id) else { return false };
         socket.error(DatagramError { kind, remote: flow.remote, evidence });
         self.datagram_happened(id, Happened::SOFT_ERROR);
@@ -398,29 +390,26 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) {
         let Some(datagram) = crate::udp::Arriving::of(parsed, packet) else { return };
-        let local = datagram.destination;
-        let flow = Flow { local, remote: datagram.source };
-        let keys = keys_for(local.addr, local.port);
-        let found = self
-            .datagram_flows
-            .get(&flow)
-            .or_else(|| keys.iter().find_map(|key| self.datagram_bound.get(key)));
-        if let Some(id) = found {
-            let Some(socket) = self.datagrams.get_mut(id) else { return };
-            if socket.accept(&datagram) {
-                self.datagram_happened(id, Happened::READABLE);
-            } else {
-                self.counters.udp_overflowed += 1;
+        let flow = Flow { local: datagram.destination, remote: datagram.source };
+        match self.demux.receiver(&flow) {
+            Receiver::Socket(id) => {
+                let Some(socket) = self.datagrams.get_mut(id) else { return };
+                if socket.accept(&datagram) {
+                    self.datagram_happened(id, Happened::READABLE);
+                } else {
+                    self.counters.udp_overflowed += 1;
+                }
+                return;
             }
-            return;
-        }
-        if let Some(id) = keys.iter().find_map(|key| self.datagram_shadow.get(key)) {
-            // The port is open, but for another peer: dropped before it is queued.
-            self.counters.udp_filtered += 1;
-            if let Some(socket) = self.datagrams.get_mut(id) {
-                socket.filtered += 1;
+            Receiver::Filtered(id) => {
+                // The port is open, but for another peer: dropped before it is queued.
+                self.counters.udp_filtered += 1;
+                if let Some(socket) = self.datagrams.get_mut(id) {
+                    socket.filtered += 1;
+                }
+                return;
             }
-            return;
+            Receiver::None => {}
         }
         self.counters.udp_unmatched += 1;
         if self.icmp_allowed(arrival.now)

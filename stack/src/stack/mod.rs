@@ -1,9 +1,11 @@
 //! The stack itself: the one type that callers hold.
 
+mod connection;
 mod input;
 mod neighbors;
 mod output;
 mod tcp;
+mod time_wait;
 mod udp;
 
 use core::fmt;
@@ -13,17 +15,18 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 use crate::config::{Config, Route};
+use crate::demux::{Demux, Flow, RestId, RestKind};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
 use crate::link::Link;
 use crate::net::{Exhausted, Hop, Net, Reason};
-use crate::port::{BindAddress, BindError, Binding, Family, Ports, Share, Transport};
-use crate::slab::{Id, Place, Slab};
+use crate::port::{BindAddress, BindError, Binding, Ports, Share, Transport};
+use crate::slab::{Place, Slab};
 use crate::storage::{Fifo, Storage};
-use crate::table::{Slot, Table};
 use crate::tcp::{Connection, Listener, Rest, Role, RouteError};
 use crate::timer::{Deadlines, Entry};
 use crate::udp::UdpSocket;
+use crate::waiting::WaitingRoom;
 use crate::{ListenerId, ListenerKind, TcpId, TcpKind, UdpId, UdpKind};
 
 /// How many frames, packets or sockets one call of [`Stack::poll`] works on at the most, each.
@@ -32,24 +35,11 @@ pub const TURN: usize = 64;
 /// Room for an Ethernet header before each packet.
 pub(crate) const HEADER: usize = 14;
 
-/// The most packets that wait for a neighbor without belonging to a connection.
-const STRAY_WAITING: usize = 256;
-
 /// The most packets on their way from this stack to itself.
 const LOOPBACK_QUEUE: usize = 256;
 
 /// The most frames that wait for a busy link.
 const LINK_QUEUE: usize = 256;
-
-/// Marks handles of packets that wait for a neighbor.
-#[derive(Debug)]
-pub(crate) enum PendingKind {}
-pub(crate) type PendingId = Id<PendingKind>;
-
-/// Marks handles of four-tuples in TIME-WAIT.
-#[derive(Debug)]
-pub(crate) enum RestKind {}
-type RestId = Id<RestKind>;
 
 /// Whether [`Stack::poll`] left something undone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,33 +128,6 @@ pub struct Counters {
     pub sockets_touched: u64,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-struct Flow {
-    local: IpEndpoint,
-    remote: IpEndpoint,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Target {
-    Connection(TcpId),
-    Rest(RestId),
-}
-
-type Bound = (BindAddress, u16);
-
-/// A packet that waits for a neighbor.
-struct Waiting<P> {
-    neighbor: IpAddress,
-    owner: Option<SocketRef>,
-    packet: P,
-}
-
-type Pending<'a, S> = Slab<
-    Waiting<<S as Storage<'a>>::Packet>,
-    PendingKind,
-    <S as Storage<'a>>::Sockets<Place<Waiting<<S as Storage<'a>>::Packet>>>,
->;
-
 /// Where a packet came from, and when.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -238,12 +201,7 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     /// Given to smoltcp with packets that belong to no socket.
     nobody: SocketSet<'a>,
     ports: Ports<'a, S>,
-    flows: Table<Flow, Target, S::Hash<Slot<Flow, Target>>>,
-    listening: Table<Bound, ListenerId, S::Hash<Slot<Bound, ListenerId>>>,
-    datagram_flows: Table<Flow, UdpId, S::Hash<Slot<Flow, UdpId>>>,
-    datagram_bound: Table<Bound, UdpId, S::Hash<Slot<Bound, UdpId>>>,
-    /// Connected sockets again, under what they are bound to, to know a foreign datagram for one.
-    datagram_shadow: Table<Bound, UdpId, S::Hash<Slot<Bound, UdpId>>>,
+    demux: Demux<'a, S>,
     connections: Slab<Connection<'a, S>, TcpKind, S::Sockets<Place<Connection<'a, S>>>>,
     listeners: Slab<Listener<'a, S>, ListenerKind, S::Sockets<Place<Listener<'a, S>>>>,
     datagrams: Slab<UdpSocket<'a, S>, UdpKind, S::Sockets<Place<UdpSocket<'a, S>>>>,
@@ -255,8 +213,7 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     connection_events: S::Queue<TcpId>,
     listener_events: S::Queue<ListenerId>,
     datagram_events: S::Queue<UdpId>,
-    pending: Pending<'a, S>,
-    pending_by: Table<IpAddress, PendingId, S::Hash<Slot<IpAddress, PendingId>>>,
+    waiting: WaitingRoom<'a, S>,
     loopback: S::Packets<S::Packet>,
     /// Frames that a busy link did not take yet, in order.
     stalled: S::Packets<S::Packet>,
@@ -282,22 +239,17 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             let high = next_random(&mut random);
             [high, next_random(&mut random)]
         };
-        let keys: [[u64; 2]; 9] = core::array::from_fn(|_| secret());
         let (arriving, departing) = (storage.scratch(), storage.scratch());
         let room = departing.as_ref().len().saturating_sub(HEADER);
         let limit = storage.socket_limit().unwrap_or(usize::MAX);
         let link_was_up = link.is_up();
         let core = Core {
             link,
-            net: Net::new(config.hardware_address, keys[0]),
-            ip: Ip::new(next_random(&mut random), room, now),
+            net: Net::new(config.hardware_address, secret()),
+            ip: Ip::new(secret()[0], room, now),
             nobody: storage.empty_set(),
-            ports: Ports::new(keys[1], keys[2], limit),
-            flows: Table::new(keys[3]),
-            listening: Table::new(keys[4]),
-            datagram_flows: Table::new(keys[5]),
-            datagram_bound: Table::new(keys[6]),
-            datagram_shadow: Table::new(keys[7]),
+            ports: Ports::new(secret(), secret(), limit),
+            demux: Demux::new(&mut secret),
             connections: Slab::default(),
             listeners: Slab::default(),
             datagrams: Slab::default(),
@@ -308,14 +260,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             connection_events: S::Queue::default(),
             listener_events: S::Queue::default(),
             datagram_events: S::Queue::default(),
-            pending: Slab::default(),
-            pending_by: Table::new(keys[8]),
+            waiting: WaitingRoom::new(secret()),
             loopback: S::Packets::default(),
             stalled: S::Packets::default(),
             retry_at: None,
             link_was_up,
             frames: 0,
-            random,
+            random: secret()[0],
             icmp: Allowance::new(now),
             released: 0,
             limit,
@@ -474,11 +425,11 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             }
             BindAddress::Any(_) | BindAddress::AnyDual => self.core.net.source_for(remote.addr),
         };
-        let Core { ports, flows, .. } = &mut self.core;
+        let Core { ports, demux, .. } = &mut self.core;
         ports.bind_ephemeral(transport, address, Some(remote), share, |port| {
             let Some(source) = source else { return true };
             let flow = Flow { local: IpEndpoint::new(source, port), remote };
-            transport == Transport::Udp || flows.get(&flow).is_none()
+            transport == Transport::Udp || demux.flows.get(&flow).is_none()
         })
     }
 
@@ -673,12 +624,4 @@ fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
         }
         _ => None,
     }
-}
-
-fn keys_for(address: IpAddress, port: u16) -> [Bound; 3] {
-    [
-        (BindAddress::Address(address), port),
-        (BindAddress::Any(Family::of(address)), port),
-        (BindAddress::AnyDual, port),
-    ]
 }

@@ -20,9 +20,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
         }
         while let Some(outcome) = self.net.outcome() {
-            while let Some(id) = self.pending_by.get(&outcome.neighbor) {
-                self.pending_by.remove(&outcome.neighbor, id);
-                let Some(waiting) = self.pending.remove(id) else { continue };
+            while let Some(waiting) = self.waiting.next_for(outcome.neighbor) {
                 match outcome.result {
                     Resolution::Resolved(hardware) => {
                         let packet = waiting.packet.as_ref();
@@ -57,7 +55,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         match owner {
             Some(SocketRef::Tcp(id)) => {
                 let Some(connection) = self.connections.get_mut(id) else { return };
-                connection.pending = None;
+                connection.waiting = None;
                 // A patient attempt asks anew with each SYN: all of it is one silence.
                 let silence = match connection.neighbor_silence {
                     Some(before) => Silence {

@@ -3,7 +3,7 @@
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 
-use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, STRAY_WAITING, Sent, Waiting, addresses};
+use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, Sent, addresses};
 use crate::event::SocketRef;
 use crate::link::{Link, LinkError};
 use crate::net::{Hop, Resolve, checksum, ethernet};
@@ -148,34 +148,22 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         owner: Option<SocketRef>,
     ) -> Sent {
         let connection = match owner {
-            Some(SocketRef::Tcp(id)) => {
-                let waits = self.connections.get(id).and_then(|connection| connection.pending);
-                if waits.is_some_and(|pending| self.pending.get(pending).is_some()) {
-                    // One packet a flow: four copies of a SYN are of no more use than one.
-                    return Sent::Waiting;
-                }
-                Some(id)
-            }
-            _ if self.pending.len() >= STRAY_WAITING => {
-                self.counters.no_neighbor += 1;
-                return Sent::Lost;
-            }
+            Some(SocketRef::Tcp(id)) => Some(id),
             _ => None,
         };
-        let kept = S::Packet::copy_from(packet)
-            .map(|packet| Waiting { neighbor, owner, packet })
-            .and_then(|waiting| self.pending.insert(waiting).ok());
-        let Some(id) = kept else {
+        let waits = connection
+            .and_then(|id| self.connections.get(id))
+            .and_then(|connection| connection.waiting);
+        if waits.is_some_and(|waiting| self.waiting.has(waiting)) {
+            // One packet a flow: four copies of a SYN are of no more use than one.
+            return Sent::Waiting;
+        }
+        let Some(waiting) = self.waiting.enter(neighbor, owner, packet) else {
             self.counters.no_neighbor += 1;
             return Sent::Lost;
         };
-        if !self.pending_by.insert(neighbor, id) {
-            self.pending.remove(id);
-            self.counters.no_neighbor += 1;
-            return Sent::Lost;
-        }
         if let Some(connection) = connection.and_then(|id| self.connections.get_mut(id)) {
-            connection.pending = Some(id);
+            connection.waiting = Some(waiting);
         }
         Sent::Waiting
     }

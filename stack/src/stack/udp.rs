@@ -4,8 +4,9 @@ use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr};
 
-use super::{Bound, Core, Flow, HEADER, Stack};
+use super::{Core, HEADER, Stack};
 use crate::UdpId;
+use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
 use crate::net::Hop;
@@ -38,7 +39,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let (address, port) = (holder.address, holder.port);
         let socket = UdpSocket::new(address, port, receive_bytes, owner);
         let id = core.datagrams.insert(socket).map_err(|_| OpenError::Exhausted)?;
-        if !core.datagram_bound.insert((address, port), id) {
+        if !core.demux.datagram_bound.insert((address, port), id) {
             core.datagrams.remove(id);
             return Err(OpenError::Exhausted);
         }
@@ -63,10 +64,12 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let flow = Flow { local: IpEndpoint::new(local, socket.port), remote };
         let shadow = (BindAddress::Address(local), socket.port);
         core.withdraw(id);
-        if !core.datagram_flows.insert(flow, id) || !core.datagram_shadow.insert(shadow, id) {
-            core.datagram_flows.remove(&flow, id);
+        if !core.demux.datagram_flows.insert(flow, id)
+            || !core.demux.datagram_shadow.insert(shadow, id)
+        {
+            core.demux.datagram_flows.remove(&flow, id);
             // The place that was just taken out of this table is still free.
-            core.datagram_bound.insert(bound, id);
+            core.demux.datagram_bound.insert(bound, id);
             if let Some(socket) = core.datagrams.get_mut(id) {
                 socket.peer = None;
                 socket.local = None;
@@ -86,7 +89,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let bound: Bound = (socket.address, socket.port);
         core.withdraw(id);
         // The place that was just taken out of this table or of the others is enough.
-        core.datagram_bound.insert(bound, id);
+        core.demux.datagram_bound.insert(bound, id);
         if let Some(socket) = core.datagrams.get_mut(id) {
             socket.peer = None;
             socket.local = None;
@@ -149,11 +152,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         match (socket.local, socket.peer) {
             (Some(local), Some(remote)) => {
                 let flow = Flow { local: IpEndpoint::new(local, socket.port), remote };
-                self.datagram_flows.remove(&flow, id);
-                self.datagram_shadow.remove(&(BindAddress::Address(local), socket.port), id);
+                self.demux.datagram_flows.remove(&flow, id);
+                self.demux.datagram_shadow.remove(&(BindAddress::Address(local), socket.port), id);
             }
             _ => {
-                self.datagram_bound.remove(&(socket.address, socket.port), id);
+                self.demux.datagram_bound.remove(&(socket.address, socket.port), id);
             }
         }
     }

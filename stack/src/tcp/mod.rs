@@ -15,8 +15,8 @@ use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 use crate::config::{ConnectPolicy, SynTiming};
 use crate::event::{Cause, Happened, PacketEvidence, Silence};
 use crate::port::{BindAddress, BindError};
-use crate::stack::PendingId;
 use crate::storage::{Cell, Chain, Storage};
+use crate::waiting::WaitingId;
 use crate::{ListenerId, TcpId};
 use handshake::Handshake;
 use stage::Stage;
@@ -241,7 +241,7 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) neighbor_silence: Option<Silence>,
     /// When a released connection is given up.
     pub(crate) release_ends: Option<Instant>,
-    pub(crate) pending: Option<PendingId>,
+    pub(crate) waiting: Option<WaitingId>,
     pub(crate) owner: u32,
     pub(crate) happened: Happened,
     pub(crate) dirty: bool,

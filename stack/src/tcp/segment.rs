@@ -197,3 +197,39 @@ pub(crate) fn set_flow_label(packet: &mut [u8], label: u32) {
         *fourth = low;
     }
 }
+
+/// Writes a bare acknowledgment as an IP packet, and gives its length. The checksums are left out.
+pub(crate) fn write_ack(
+    packet: &mut [u8],
+    local: IpEndpoint,
+    remote: IpEndpoint,
+    next: TcpSeqNumber,
+    expected: TcpSeqNumber,
+    window: u16,
+) -> Option<usize> {
+    use smoltcp::phy::ChecksumCapabilities;
+    use smoltcp::wire::{IpProtocol, IpRepr, TcpControl, TcpPacket, TcpRepr};
+    let tcp = TcpRepr {
+        src_port: local.port,
+        dst_port: remote.port,
+        control: TcpControl::None,
+        seq_number: next,
+        ack_number: Some(expected),
+        window_len: window,
+        window_scale: None,
+        max_seg_size: None,
+        sack_permitted: false,
+        sack_ranges: [None; 3],
+        timestamp: None,
+        payload: &[],
+    };
+    let ip = IpRepr::new(local.addr, remote.addr, IpProtocol::Tcp, tcp.buffer_len(), 64);
+    let len = ip.buffer_len();
+    let packet = packet.get_mut(..len)?;
+    let checksums = ChecksumCapabilities::ignored();
+    ip.emit(&mut *packet, &checksums);
+    let header = ip.header_len();
+    let mut segment = TcpPacket::new_unchecked(packet.get_mut(header..)?);
+    tcp.emit(&mut segment, &local.addr, &remote.addr, &checksums);
+    Some(len)
+}

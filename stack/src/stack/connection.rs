@@ -1,0 +1,601 @@
+//! Connections from the inside: how they begin, send, change and end.
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::IpListenEndpoint;
+
+use super::{Core, Exhausted, HEADER, Sent, TURN};
+use crate::config::ConnectPolicy;
+use crate::demux::{Flow, Target};
+use crate::event::{
+    Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence, Silence, SocketRef,
+};
+use crate::link::Link;
+use crate::net::Hop;
+use crate::port::Family;
+use crate::storage::{Cell, Chain, Fifo, Storage};
+use crate::tcp::handshake::{Due, Handshake, later};
+use crate::tcp::segment::{FIN, RST, Segment};
+use crate::tcp::stage::{Path, Stage};
+use crate::tcp::{
+    Close, Connect, Connection, OpenError, Phase, Role, RouteError, SendError, TcpOptions,
+    congestion_control,
+};
+use crate::{ListenerId, TcpId};
+
+/// How many segments a connection may send before the next one has its turn.
+const BURST: usize = 16;
+
+/// How long a connection that smoltcp says is due, but that sends nothing, is left alone.
+const STUCK: Duration = Duration::from_millis(10);
+
+/// How long a released connection waits for the peer's FIN once everything was delivered.
+const FIN_WAIT_2: Duration = Duration::from_secs(60);
+
+/// How long a released connection may go without progress. An owner decides for itself how long
+/// it bears a peer that answers every probe and takes nothing (RFC 9293, section 3.8.6.1); nobody
+/// does for this one. Longer than five retransmissions in vain.
+const STALLED: Duration = Duration::from_secs(120);
+
+impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// The connection under a handle that is not stale.
+    pub(super) fn held(&self, id: TcpId) -> Option<&Connection<'a, S>> {
+        self.connections.get(id).filter(|connection| connection.role != Role::Released)
+    }
+
+    pub(super) fn held_mut(&mut self, id: TcpId) -> Option<&mut Connection<'a, S>> {
+        self.connections.get_mut(id).filter(|connection| connection.role != Role::Released)
+    }
+
+    pub(super) fn open_active(
+        &mut self,
+        now: Instant,
+        request: &Connect,
+    ) -> Result<TcpId, OpenError> {
+        let flow = Flow { local: request.local, remote: request.remote };
+        if self.demux.flows.get(&flow).is_some() {
+            return Err(OpenError::InUse);
+        }
+        let receive = request.receive_buffer.unwrap_or(self.config.receive_buffer);
+        let transmit = request.transmit_buffer.unwrap_or(self.config.transmit_buffer);
+        let mut cell = self.cell(receive, transmit).ok_or(OpenError::Exhausted)?;
+        let opened = cell.socket_mut().connect(self.ip.context(), request.remote, request.local);
+        if opened.is_err() {
+            // Port 0, an unspecified address or two families: no such flow can exist.
+            self.storage.recycle(cell);
+            return Err(OpenError::Route(RouteError::NoRoute));
+        }
+        let timing = request.syn.unwrap_or(self.config.syn);
+        let connection = Connection {
+            passive: false,
+            policy: request.policy,
+            options: TcpOptions { max_rt: request.max_rt, ..TcpOptions::default() },
+            role: Role::Owned,
+            owner: request.owner,
+            ..self.connection(now, flow, cell, request.flow_label)
+        };
+        let handshake = Handshake::new(timing, request.max_rt, now);
+        self.enter(flow, Connection { handshake: Some(handshake), ..connection })
+            .map_err(|Exhausted| OpenError::Exhausted)
+    }
+
+    /// A connection for a SYN that a listener wants.
+    pub(super) fn open_passive(
+        &mut self,
+        now: Instant,
+        listener: ListenerId,
+        segment: &Segment,
+    ) -> Option<TcpId> {
+        let flow = Flow { local: segment.destination, remote: segment.source };
+        let (receive, transmit) = (self.config.receive_buffer, self.config.transmit_buffer);
+        let mut cell = self.cell(receive, transmit)?;
+        let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
+        if cell.socket_mut().listen(local).is_err() {
+            self.storage.recycle(cell);
+            return None;
+        }
+        let owner = self.listeners.get(listener).map_or(0, |listener| listener.owner);
+        let connection = Connection {
+            passive: true,
+            role: Role::Waiting(listener),
+            owner,
+            ..self.connection(now, flow, cell, 0)
+        };
+        let handshake = Handshake::new(self.config.syn, None, now);
+        let id = self.enter(flow, Connection { handshake: Some(handshake), ..connection }).ok()?;
+        if let Some(listener) = self.listeners.get_mut(listener) {
+            listener.half_open += 1;
+        }
+        Some(id)
+    }
+
+    fn cell(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
+        if self.connections.len() >= self.limit {
+            return None;
+        }
+        self.storage.socket(receive, transmit)
+    }
+
+    fn connection(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        mut cell: Cell<'a>,
+        flow_label: u32,
+    ) -> Connection<'a, S> {
+        let on_loopback = self.net.hop(flow.remote.addr) == Hop::Local;
+        let headers = match Family::of(flow.local.addr) {
+            Family::V4 => 40,
+            Family::V6 => 60,
+        };
+        let most = self.link.mtu().saturating_sub(headers).min(usize::from(u16::MAX)) as u16;
+        let path = Path { mss: (!on_loopback).then_some(most), flow_label };
+        cell.socket_mut().set_congestion_control(congestion_control(on_loopback));
+        let mut connection = Connection {
+            cell: Some(cell),
+            local: flow.local,
+            remote: flow.remote,
+            role: Role::Owned,
+            passive: false,
+            policy: ConnectPolicy::IMMEDIATE,
+            options: TcpOptions::default(),
+            handshake: None,
+            handshake_segments: 0,
+            stage: Stage::new(path, now),
+            chain: S::Chain::default(),
+            shutdown: false,
+            on_loopback,
+            attached: false,
+            connected_at: None,
+            cause: None,
+            soft_error: None,
+            neighbor_silence: None,
+            release_ends: None,
+            waiting: None,
+            owner: 0,
+            happened: Happened::default(),
+            dirty: false,
+        };
+        connection.apply();
+        connection
+    }
+
+    fn enter(&mut self, flow: Flow, connection: Connection<'a, S>) -> Result<TcpId, Exhausted> {
+        let id = match self.connections.insert(connection) {
+            Ok(id) => id,
+            Err(connection) => {
+                if let Some(cell) = connection.cell {
+                    self.storage.recycle(cell);
+                }
+                return Err(Exhausted);
+            }
+        };
+        if !self.demux.flows.insert(flow, Target::Connection(id)) {
+            if let Some(Connection { cell: Some(cell), .. }) = self.connections.remove(id) {
+                self.storage.recycle(cell);
+            }
+            return Err(Exhausted);
+        }
+        if let Some(connection) = self.connections.get_mut(id) {
+            connection.attached = true;
+        }
+        Ok(id)
+    }
+
+    pub(super) fn accept_bytes(
+        &mut self,
+        id: TcpId,
+        data: &[u8],
+        limit: usize,
+    ) -> Result<usize, SendError> {
+        let (chained, total) = (self.chained, self.config.send_total);
+        let Some(connection) = self.held_mut(id) else { return Err(SendError::NotConnected) };
+        if let Some(cause) = connection.cause {
+            return Err(SendError::Failed(cause));
+        }
+        if connection.shutdown {
+            return Err(SendError::Shutdown);
+        }
+        if connection.phase() == Phase::Connecting {
+            return Err(SendError::NotConnected);
+        }
+        let queued = connection.queued();
+        if queued >= limit.max(1) {
+            return Err(SendError::WouldBlock);
+        }
+        let Some(cell) = &mut connection.cell else { return Err(SendError::NotConnected) };
+        let room = if connection.chain.is_empty() {
+            cell.socket().send_capacity() - cell.socket().send_queue()
+        } else {
+            0
+        };
+        let beyond = data.len().saturating_sub(room);
+        if S::Chain::UNBOUNDED && beyond > 0 && chained.saturating_add(beyond) > total {
+            return Err(SendError::NoBuffers);
+        }
+        let (now, later) = data.split_at(data.len().min(room));
+        let taken = cell.socket_mut().send_slice(now).unwrap_or(0);
+        let kept =
+            if S::Chain::UNBOUNDED && connection.chain.push(later) { later.len() } else { 0 };
+        self.chained += kept;
+        if taken + kept == 0 && !data.is_empty() {
+            return Err(SendError::WouldBlock);
+        }
+        Ok(taken + kept)
+    }
+
+    /// Lets a connection send what it has, at most [`BURST`] segments, and sets its next deadline.
+    pub(super) fn service(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        for _ in 0..BURST {
+            let room = self.loopback_has_room();
+            let Some(connection) = self.connections.get_mut(id) else { return };
+            if !connection.attached {
+                return;
+            }
+            let chained = connection.chain.len();
+            connection.feed();
+            self.chained -= chained - connection.chain.len();
+            if connection.withheld() {
+                break;
+            }
+            if !self.stalled.is_empty() || (connection.on_loopback && !room) {
+                self.mark_dirty(id);
+                return;
+            }
+            let before = connection.state();
+            let Some(cell) = &mut connection.cell else { return };
+            let Some(packet) = departing.get_mut(HEADER..) else { return };
+            self.counters.sockets_touched += 1;
+            let len = self.ip.egress(now, cell.set(), packet);
+            let after = cell.socket().state();
+            if len > 0 {
+                self.connection_send(now, id, departing, len);
+            }
+            self.changed(now, id, before, after, None, departing);
+            if len == 0 {
+                self.schedule(now, id);
+                return;
+            }
+        }
+        if self.connections.get(id).is_some_and(|connection| !connection.withheld()) {
+            self.mark_dirty(id);
+        }
+        self.schedule(now, id);
+    }
+
+    pub(super) fn service_dirty(&mut self, now: Instant, departing: &mut [u8]) {
+        for _ in 0..self.dirty.len().min(TURN) {
+            let Some(id) = self.dirty.pop_front() else { return };
+            let Some(connection) = self.connections.get_mut(id) else { continue };
+            connection.dirty = false;
+            self.service(now, id, departing);
+            if !self.stalled.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Sets the deadline of a connection to the earliest of smoltcp's and its own.
+    pub(super) fn schedule(&mut self, now: Instant, id: TcpId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if !connection.attached {
+            return;
+        }
+        let handshake = connection.handshake.as_ref().map(Handshake::deadline);
+        let budget =
+            connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
+        let stalled = connection.stalled();
+        let smoltcp = match &mut connection.cell {
+            Some(cell) if !connection.dirty => {
+                if connection.handshake.as_ref().is_some_and(Handshake::started)
+                    && matches!(cell.socket().state(), State::SynSent | State::Listen)
+                    || (connection.passive && cell.socket().state() == State::SynReceived)
+                {
+                    None
+                } else {
+                    let at = self.ip.poll_at(now, cell.set());
+                    // smoltcp says "at once" but has just had its turn: do not spin on it.
+                    at.map(|at| if at <= now { now + STUCK } else { at })
+                }
+            }
+            _ => None,
+        };
+        let earliest = [handshake, budget, smoltcp, stalled, connection.release_ends]
+            .into_iter()
+            .flatten()
+            .min();
+        self.deadlines.set(id.index(), earliest);
+    }
+
+    pub(super) fn run_deadlines(&mut self, now: Instant, departing: &mut [u8]) {
+        for _ in 0..TURN {
+            let Some(index) = self.deadlines.due(now) else { return };
+            let Some(id) = self.connections.id_at(index) else { continue };
+            self.deadline(now, id, departing);
+        }
+    }
+
+    fn deadline(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(handshake) = &connection.handshake {
+            match handshake.due(now) {
+                Due::End => {
+                    self.handshake_ended(now, id);
+                    return;
+                }
+                Due::Send => {
+                    if connection.withheld() {
+                        self.repeat_handshake(now, id, departing);
+                    } else if let Some(handshake) = &mut connection.handshake {
+                        handshake.repeat(now);
+                    }
+                    self.schedule(now, id);
+                    return;
+                }
+                Due::Wait => {}
+            }
+        }
+        let budget =
+            connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
+        if budget.is_some_and(|end| end <= now) {
+            self.give_up(now, id);
+            return;
+        }
+        let released = [connection.release_ends, connection.stalled()];
+        if released.into_iter().flatten().any(|end| end <= now) {
+            self.reset(now, id, departing);
+            return;
+        }
+        self.service(now, id, departing);
+    }
+
+    /// Sends the SYN or SYN|ACK once more.
+    pub(super) fn repeat_handshake(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(handshake) = &mut connection.handshake else { return };
+        let len = handshake.copy().len();
+        let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
+        packet.copy_from_slice(handshake.copy());
+        handshake.repeat(now);
+        if self.send(now, departing, len, Some(SocketRef::Tcp(id))) == Sent::Out {
+            self.left(id);
+        }
+        self.schedule(now, id);
+    }
+
+    fn handshake_ended(&mut self, now: Instant, id: TcpId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let Some(handshake) = &connection.handshake else { return };
+        let silence = match connection.neighbor_silence {
+            // No SYN ever left: the neighbor's silence is the evidence.
+            Some(silence) if handshake.left == 0 => {
+                Silence { waited: now - silence.since, ..silence }
+            }
+            _ => Silence {
+                asked: Asked::Syn,
+                whom: connection.remote.addr,
+                sent: handshake.left,
+                since: handshake.first(),
+                waited: now - handshake.first(),
+            },
+        };
+        let (kind, evidence) = (CauseKind::TimedOut, Evidence::Silence(silence));
+        self.fail(id, Cause { kind, at: now, evidence });
+    }
+
+    /// Nobody acknowledges any more.
+    pub(super) fn give_up(&mut self, now: Instant, id: TcpId) {
+        let Some(connection) = self.connections.get(id) else { return };
+        let (sent, since, probing) = connection.stage.unanswered(now);
+        let asked = if probing { Asked::Probe } else { Asked::Retransmission };
+        let whom = connection.remote.addr;
+        let silence = Silence { asked, whom, sent, since, waited: now - since };
+        let (kind, evidence) = (CauseKind::TimedOut, Evidence::Silence(silence));
+        self.fail(id, Cause { kind, at: now, evidence });
+    }
+
+    /// Ends a connection with a cause, without sending anything.
+    pub(super) fn fail(&mut self, id: TcpId, cause: Cause) {
+        self.detach(id);
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        connection.cause = Some(cause);
+        if let Some(handshake) = &connection.handshake {
+            connection.handshake_segments = handshake.sent();
+        }
+        let half_open = connection.handshake.take().is_some();
+        let chained = connection.chain.len();
+        connection.chain.clear();
+        self.chained -= chained;
+        if let Some(cell) = connection.cell.take() {
+            self.storage.recycle(cell);
+        }
+        match connection.role {
+            Role::Owned => self.happened(id, Happened::FAILED),
+            Role::Released => self.forget(id),
+            Role::Waiting(listener) => {
+                if let Some(listener) = self.listeners.get_mut(listener) {
+                    if half_open {
+                        listener.half_open -= 1;
+                    } else {
+                        listener.queue.retain(|&waiting| waiting != id);
+                    }
+                }
+                self.forget(id);
+            }
+        }
+    }
+
+    /// Takes a connection out of the demultiplexer and of every timer.
+    pub(super) fn detach(&mut self, id: TcpId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let flow = Flow { local: connection.local, remote: connection.remote };
+        if core::mem::take(&mut connection.attached) {
+            self.demux.flows.remove(&flow, Target::Connection(id));
+        }
+        self.deadlines.set(id.index(), None);
+        if let Some(waiting) = connection.waiting.take() {
+            self.waiting.leave(waiting);
+        }
+    }
+
+    /// Frees everything of a connection.
+    fn forget(&mut self, id: TcpId) {
+        self.detach(id);
+        let Some(mut connection) = self.connections.remove(id) else { return };
+        if connection.role == Role::Released {
+            self.released -= 1;
+        }
+        self.chained -= connection.chain.len();
+        if let Some(cell) = connection.cell.take() {
+            self.storage.recycle(cell);
+        }
+    }
+
+    pub(super) fn release(&mut self, now: Instant, id: TcpId, how: Close, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let open = connection.attached && connection.phase() == Phase::Connected;
+        connection.role = Role::Owned;
+        match how {
+            Close::Deliver if open => {
+                connection.role = Role::Released;
+                connection.shutdown = true;
+                connection.discard();
+                self.released += 1;
+                self.service(now, id, departing);
+                self.settle(now, id);
+            }
+            Close::Reset if open => self.reset(now, id, departing),
+            Close::Deliver | Close::Reset | Close::Silent => self.forget(id),
+        }
+    }
+
+    /// Sends a RST and forgets the connection.
+    fn reset(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        if let Some(connection) = self.connections.get_mut(id)
+            && let Some(cell) = &mut connection.cell
+        {
+            cell.socket_mut().abort();
+            if let Some(packet) = departing.get_mut(HEADER..) {
+                let len = self.ip.egress(now, cell.set(), packet);
+                if len > 0 {
+                    self.connection_send(now, id, departing, len);
+                }
+            }
+        }
+        self.forget(id);
+    }
+
+    /// After every step of smoltcp: acts on what changed.
+    pub(super) fn changed(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        before: State,
+        after: State,
+        cause: Option<(&Segment, PacketEvidence)>,
+        departing: &mut [u8],
+    ) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.cause.is_some() {
+            return;
+        }
+        let handshaking = connection.handshake.is_some();
+        if handshaking && !matches!(after, State::SynSent | State::SynReceived | State::Listen) {
+            if after != State::Closed {
+                self.handshake_completed(now, id, departing);
+            }
+        } else if handshaking && before == State::SynReceived && after == State::Listen {
+            // A RST in answer to our SYN|ACK: smoltcp would listen again, we do not need to.
+            let evidence = match cause {
+                Some((_, packet)) => Evidence::Packet(packet),
+                None => Evidence::Local("the handshake was reset"),
+            };
+            self.fail(id, Cause { kind: CauseKind::Reset, at: now, evidence });
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if before != after && after == State::Closed {
+            let reset = cause.filter(|(segment, _)| segment.has(RST));
+            if let Some((_, packet)) = reset {
+                let connecting = connection.phase() == Phase::Connecting;
+                let kind = if connecting { CauseKind::Refused } else { CauseKind::Reset };
+                let evidence = Evidence::Packet(packet);
+                self.fail(id, Cause { kind, at: now, evidence });
+                return;
+            }
+        }
+        if cause.is_some_and(|(segment, _)| segment.has(FIN))
+            && !peer_closed(before)
+            && peer_closed(after)
+        {
+            self.happened(id, Happened::PEER_CLOSED);
+        }
+        match after {
+            State::TimeWait => self.rest(now, id, departing),
+            State::Closed if before != State::Closed => {
+                // LAST-ACK was acknowledged: the end in order.
+                self.detach(id);
+                self.happened(id, Happened::FINISHED);
+            }
+            _ => {}
+        }
+        self.settle(now, id);
+    }
+
+    /// A released connection that delivered everything is forgotten, or waits for the peer's FIN.
+    fn settle(&mut self, now: Instant, id: TcpId) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.role != Role::Released {
+            return;
+        }
+        if !connection.attached {
+            self.forget(id);
+        } else if connection.state() == State::FinWait2 && connection.release_ends.is_none() {
+            connection.release_ends = Some(later(now, FIN_WAIT_2));
+            self.schedule(now, id);
+        }
+    }
+
+    fn handshake_completed(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if let Some(handshake) = connection.handshake.take() {
+            connection.handshake_segments = handshake.sent();
+        }
+        connection.connected_at = Some(now);
+        connection.soft_error = None;
+        let Role::Waiting(listener_id) = connection.role else {
+            self.happened(id, Happened::CONNECTED | Happened::WRITABLE);
+            return;
+        };
+        let queued = self.listeners.get_mut(listener_id).is_some_and(|listener| {
+            listener.half_open -= 1;
+            listener.queue.len() < listener.backlog && listener.queue.push_back(id).is_ok()
+        });
+        if queued {
+            self.listener_happened(listener_id, Happened::ACCEPTABLE);
+        } else {
+            // The listener is gone, or others were faster and filled the queue.
+            self.counters.backlog_full += 1;
+            self.reset(now, id, departing);
+        }
+    }
+}
+
+impl<'a, S: Storage<'a>> Connection<'a, S> {
+    /// When a released connection is given up unless the peer takes something.
+    fn stalled(&self) -> Option<Instant> {
+        if self.role == Role::Released { self.stage.budget_ends(STALLED) } else { None }
+    }
+
+    /// Throws away what was received: nobody will read it.
+    pub(crate) fn discard(&mut self) {
+        if let Some(cell) = &mut self.cell {
+            let socket = cell.socket_mut();
+            while socket.recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|taken| taken > 0) {}
+        }
+    }
+}
+
+fn peer_closed(state: State) -> bool {
+    matches!(state, State::CloseWait | State::Closing | State::LastAck | State::TimeWait)
+}
