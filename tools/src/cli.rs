@@ -50,8 +50,9 @@ enum Verb {
     /// the peer. A row is ok when the code is the selected profile's and the evidence holds.
     ///
     /// Of the configuration, --profile, --timing, --seed, --mac and --mtu count; the networks have
-    /// addresses of their own. --capture names a directory, which gets one file for each row with
-    /// packets; packet N of the evidence is frame N of that file.
+    /// addresses of their own. --capture names a directory, which gets one file for each row that
+    /// the network decides; packet N of the evidence is frame N of that file. With --tap, rows that only await
+    /// silence use the timing "test".
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Errors(ErrorsArgs),
 

@@ -46,6 +46,7 @@ fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(),
         process.set_nonblocking(s, true).map_err(|error| of_call("ioctlsocket", error))?;
     }
 
+    let interrupted = session.close_on_interrupt(s)?;
     let began = session.now();
     let name = sockaddr(args.to);
     let (data, qos) = (Arg::Null, Arg::Null);
@@ -70,7 +71,10 @@ fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(),
     let joined = join::join(process, s, carries, line.json);
     // What was sent is delivered behind the program's back.
     let _ = process.closesocket(s);
-    line.end(joined?)
+    match joined {
+        Err(_) if interrupted.load(Ordering::Acquire) => Err(Failure::Failed),
+        joined => line.end(joined?),
+    }
 }
 
 /// Waits until a non-blocking attempt has ended: select, then SO_ERROR.

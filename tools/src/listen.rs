@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -82,7 +82,7 @@ fn listen(
     if !args.udp {
         process.listen(s, BACKLOG).map_err(|error| of_call("listen", error))?;
     }
-    let interrupted = on_interrupt(process, s)?;
+    let interrupted = session.close_on_interrupt(s)?;
     announce(configuration, args, log)?;
     let ended = match (args.udp, service) {
         (false, Service::Join) => accept_one(process, s, log),
@@ -92,24 +92,6 @@ fn listen(
     };
     // Ctrl-C closes the socket, which ends whatever waited on it.
     if interrupted.load(Ordering::Acquire) { Ok(()) } else { ended }
-}
-
-/// Closes the socket at the first Ctrl-C; at the second the program ends at once.
-fn on_interrupt(
-    process: &Arc<ThreadedProcess>,
-    s: SocketHandle,
-) -> Result<Arc<AtomicBool>, Failure> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let (seen, process) = (Arc::clone(&interrupted), Arc::clone(process));
-    ctrlc::set_handler(move || {
-        if seen.swap(true, Ordering::AcqRel) {
-            std::process::exit(130);
-        }
-        // It fails only when the socket was closed meanwhile.
-        let _ = process.closesocket(s);
-    })
-    .map_err(|error| Failure::Environment(format!("signals cannot be handled: {error}")))?;
-    Ok(interrupted)
 }
 
 fn announce(configuration: &Configuration, args: &ListenArgs, log: Log) -> Result<(), Failure> {

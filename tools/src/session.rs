@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tapsock_stack::link::Link;
 use tapsock_stack::link::capture::Capture;
-use tapsock_stack::link::{Link, NoLink};
 use tapsock_stack::time::{Duration, Instant};
 use wsa::config::{Configuration, LinkChoice};
 use wsa::engine::Engine;
@@ -21,6 +22,8 @@ use crate::output::{Failure, note, of_call};
 
 /// The version that is asked for.
 const VERSION: u16 = 0x0202;
+/// The exit status of a program that SIGINT ended.
+const INTERRUPTED: i32 = 130;
 
 /// A started process.
 #[derive(Debug)]
@@ -70,11 +73,8 @@ impl Session {
             })?;
             watch = watch.with_file(file);
         }
-        let link: AnyLink = if configuration.link == LinkChoice::Loopback {
-            Box::new(NoLink)
-        } else {
-            Box::new(Capture::new(link, watch, &interface(configuration, Some(DEVICE)), now))
-        };
+        let name = interface(configuration, Some(DEVICE));
+        let link: AnyLink = Box::new(Capture::new(link, watch, &name, now));
         if let (LinkChoice::Tap(name), false) = (&configuration.link, link.is_up()) {
             note(&format!("tapsock: {name} is down; run: sudo scripts/tap up {name}"));
         }
@@ -107,6 +107,26 @@ impl Session {
     /// The time of the stack's clock, which also frames have.
     pub fn now(&self) -> Instant {
         self.process.engine().with(|access| access.now)
+    }
+
+    /// From now on the first Ctrl-C, or another request to end, closes the socket, which ends the
+    /// call that waits on it, and sets what is given; the second ends the program at once. To be
+    /// called once.
+    ///
+    /// # Errors
+    /// [`Failure::Environment`] when the system refuses.
+    pub fn close_on_interrupt(&self, s: SocketHandle) -> Result<Arc<AtomicBool>, Failure> {
+        let interrupted = Arc::new(AtomicBool::new(false));
+        let (seen, process) = (Arc::clone(&interrupted), Arc::clone(&self.process));
+        ctrlc::set_handler(move || {
+            if seen.swap(true, Ordering::AcqRel) {
+                std::process::exit(INTERRUPTED);
+            }
+            // It fails only when the socket was closed meanwhile.
+            let _ = process.closesocket(s);
+        })
+        .map_err(|error| Failure::Environment(format!("signals cannot be handled: {error}")))?;
+        Ok(interrupted)
     }
 
     /// Ends the process: what was sent is delivered, also when other threads still hold the

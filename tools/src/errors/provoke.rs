@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tapsock_stack::event::Cause;
 use tapsock_stack::time::Duration;
 use wsa::constants::{
-    AF_INET, AF_INET6, CF_REJECT, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SD_BOTH, SO_REUSEADDR,
-    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_MAXRTMS,
+    AF_INET, AF_INET6, CF_REJECT, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SD_BOTH, SD_SEND,
+    SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_MAXRTMS,
 };
 use wsa::qos::SERVICETYPE_GUARANTEED;
 use wsa::{
@@ -111,9 +111,11 @@ impl<S: Stage> Script<'_, S> {
                 self.stage.take_link_away()?;
                 Ok(self.connect(s, Party::Listening.address(Ip::V4)))
             }
-            Way::SameFourTuple | Way::PortTakenAtAddress | Way::ExclusivePort | Way::NoPorts => {
-                self.ports(way)
-            }
+            Way::SameFourTuple
+            | Way::TimeWait
+            | Way::PortTakenAtAddress
+            | Way::ExclusivePort
+            | Way::NoPorts => self.ports(way),
             Way::Cancelled | Way::InsideHook => self.inside_hook(way),
             Way::ClosedMeanwhile => self.closed_meanwhile(),
             Way::InsideCondition => self.inside_condition(),
@@ -383,6 +385,17 @@ impl<S: Stage> Script<'_, S> {
                     first("bind", self.process.bind_to(one, own))?;
                 }
                 first("a first connect", self.process.connect_to(other, peer))?;
+            }
+            Way::TimeWait => {
+                let other = self.stream(Ip::V4)?;
+                first("bind", self.process.bind_to(other, own))?;
+                first("a first connect", self.process.connect_to(other, peer))?;
+                // Whoever closes first keeps the pair of ends (RFC 9293, section 3.6).
+                first("shutdown", self.process.shutdown(other, SD_SEND))?;
+                self.stage.let_peer_close();
+                first("recv", self.process.recv(other, MemoryMut::Bytes(&mut [0; 1]), 0))?;
+                first("closesocket", self.process.closesocket(other))?;
+                first("bind", self.process.bind_to(s, own))?;
             }
             Way::PortTakenAtAddress | Way::ExclusivePort => {
                 // Who wants to share a port is told that another does not.

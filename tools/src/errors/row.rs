@@ -79,6 +79,7 @@ pub(super) enum Way {
     CleanedUp,
     LinkTakenAway,
     SameFourTuple,
+    TimeWait,
     PortTakenAtAddress,
     Cancelled,
     ClosedMeanwhile,
@@ -206,6 +207,7 @@ pub(super) const ROWS: &[Row] = &[
         .on_windows(LINK_DOWN, Proof::NoFrame),
     Row::new(Error::WSAEADDRINUSE, Way::SameFourTuple, "both ends are those of a connection")
         .proved_by(Proof::SynAck),
+    Row::new(Error::WSAEADDRINUSE, Way::TimeWait, "both ends are those of one in TIME-WAIT"),
     Row::new(Error::WSAEADDRINUSE, Way::PortTakenAtAddress, "wildcard bind, port taken at the address"),
     Row::new(Error::WSAEINTR, Way::Cancelled, "WSACancelBlockingCall in a 1.1 hook")
         .proved_by(Proof::Syn).patiently(),

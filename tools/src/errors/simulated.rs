@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use tapsock_stack::ListenerId;
 use tapsock_stack::config::Config;
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
-use tapsock_stack::sim::{Answer, Conditions, Router, World};
+use tapsock_stack::sim::{Answer, Conditions, Host, Router, World};
+use tapsock_stack::tcp::Close;
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr};
 use wsa::Process;
@@ -22,11 +24,15 @@ const ROUTER_V4: &str = "10.77.0.254";
 const ROUTER_V6: &str = "fd77::fe";
 /// The thread that acts while another is blocked.
 const OTHER_THREAD: u64 = 2;
+/// In which a frame has reached the peer.
+const MEANWHILE: Duration = Duration::from_millis(10);
 
 /// A network of its own for one row.
 pub(super) struct SimulatedStage {
     process: Arc<Process<'static, Simulated>>,
     recording: SharedBuffer,
+    peer: Host,
+    listeners: [ListenerId; 2],
 }
 
 impl SimulatedStage {
@@ -50,16 +56,16 @@ impl SimulatedStage {
 
         let peer = Config { seed: config.seed.wrapping_add(1), ..Config::new(PEER, 0) };
         let peer = world.host(peer, &[KERNEL_V4, KERNEL_V6], conditions);
-        peer.with(|stack, _| {
-            for family in [Family::V4, Family::V6] {
+        let listen = |family| {
+            peer.with(|stack, _| {
                 let any = BindAddress::Any(family);
                 let binding = stack.bind(Transport::Tcp, any, LISTENING_PORT, Share::Default);
                 let binding = binding.map_err(|_| ours("a port"))?;
-                stack.tcp_listen(binding, 16, 0).map_err(|_| ours("a listener"))?;
-            }
-            Ok::<(), Failure>(())
-        })?;
-        Ok(Self { process: Simulated::process(own), recording })
+                stack.tcp_listen(binding, 16, 0).map_err(|_| ours("a listener"))
+            })
+        };
+        let listeners = [listen(Family::V4)?, listen(Family::V6)?];
+        Ok(Self { process: Simulated::process(own), recording, peer, listeners })
     }
 }
 
@@ -106,6 +112,21 @@ impl Stage for SimulatedStage {
 
     fn later(&self, delay: Duration, act: Box<dyn FnOnce() + Send>) {
         self.process.engine().world().after(delay, |_| as_thread(OTHER_THREAD, act));
+    }
+
+    fn let_peer_close(&self) {
+        let peer = self.peer.clone();
+        let listeners = self.listeners;
+        // When the FIN of this side has arrived there.
+        self.process.engine().world().after(MEANWHILE, move |_| {
+            peer.with(|stack, now| {
+                for listener in listeners {
+                    if let Some(connection) = stack.tcp_accept(listener, 0) {
+                        stack.tcp_close(now, connection, Close::Deliver);
+                    }
+                }
+            });
+        });
     }
 
     fn take_link_away(&self) -> Result<(), Failure> {

@@ -29,6 +29,10 @@ pub(super) trait Stage {
     /// Runs `act` as another thread of the process, `delay` from now.
     fn later(&self, delay: Duration, act: Box<dyn FnOnce() + Send>);
 
+    /// Lets the peer close its side of the connection to it that waits to be accepted, once this
+    /// side is closed.
+    fn let_peer_close(&self);
+
     /// Takes the device away for good.
     ///
     /// # Errors

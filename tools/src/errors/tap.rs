@@ -4,7 +4,8 @@
 //! so that three seconds of silence here do not hold up the rows there. Where a row only awaits
 //! silence, the SYN schedule is the fast one.
 
-use std::net::TcpListener;
+use std::io;
+use std::net::{IpAddr, TcpListener};
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
@@ -140,8 +141,6 @@ fn prefix_of(text: &str) -> Result<IpCidr, Failure> {
 /// The kernel in the namespace of a worker.
 struct Kernel {
     mtu: usize,
-    /// Nobody accepts: a connection in the queue is established all the same.
-    _listeners: [TcpListener; 2],
 }
 
 impl Kernel {
@@ -162,13 +161,29 @@ impl Kernel {
                 namespace::add_route(fate, prefix)?;
             }
         }
-        let listen = |address: std::net::IpAddr| {
-            TcpListener::bind((address, LISTENING_PORT)).map_err(|why| NamespaceError::Setting {
+        for address in [PEER_V4.into(), PEER_V6.into()] {
+            Self::listen(address).map_err(|why| NamespaceError::Setting {
                 path: format!("port {LISTENING_PORT} of the kernel"),
                 why,
-            })
+            })?;
+        }
+        Ok(Self { mtu })
+    }
+
+    /// Accepts connections and closes each when the stack has closed its side.
+    fn listen(address: IpAddr) -> io::Result<()> {
+        let listener = TcpListener::bind((address, LISTENING_PORT))?;
+        let serve = move || {
+            for stream in listener.incoming() {
+                let Ok(mut stream) = stream else { return };
+                // A row may end without a word to its peer: the connection goes with the program.
+                let drain = move || io::copy(&mut stream, &mut io::sink());
+                if thread::Builder::new().spawn(drain).is_err() {
+                    return;
+                }
+            }
         };
-        Ok(Self { mtu, _listeners: [listen(PEER_V4.into())?, listen(PEER_V6.into())?] })
+        thread::Builder::new().spawn(serve).map(drop)
     }
 
     /// Makes the device again after a row has taken it away.
@@ -242,6 +257,10 @@ impl Stage for TapStage {
             thread::sleep(delay.into());
             act();
         });
+    }
+
+    fn let_peer_close(&self) {
+        // It does so by itself.
     }
 
     fn take_link_away(&self) -> Result<(), Failure> {
