@@ -161,3 +161,6 @@ impl core::error::Error for Error {}
 
 /// What a Winsock call of this crate gives.
 pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+#[cfg(all(test, feature = "std"))]
+mod tests;

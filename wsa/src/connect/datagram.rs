@@ -22,7 +22,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     ) -> Result<(), Fault> {
         let remote = peer.endpoint();
         let source = self.source_for(remote.addr)?;
-        let was_bound = self.core.socket(s)?.bound.is_some();
+        let bound = self.core.socket(s)?.bound;
+        if let Some((address, _)) = bound.and_then(|bound| self.stack.bound(bound.binding)) {
+            self.can_reach(address, remote.addr)?;
+        }
+        let was_bound = bound.is_some();
         let id = self.datagram_socket(s, remote)?;
         // Whoever bound to an address sends from it.
         let binding = self.core.socket(s)?.bound;
@@ -73,7 +77,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Family::V6 => BindAddress::Any(port::Family::V6),
         };
         let share = share_of(socket);
-        let receive = socket.options.receive_buffer as usize;
+        let receive = socket.options.receive_room();
         let binding = self
             .stack
             .bind_for(Transport::Udp, wildcard, remote, share)

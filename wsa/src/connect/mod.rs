@@ -186,7 +186,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             policy,
             max_rt: options.for_connection().max_rt,
             flow_label: peer.flow_label(),
-            receive_buffer: Some(options.receive_buffer as usize),
+            receive_buffer: Some(options.receive_room()),
             transmit_buffer: None,
             owner: s.index().unwrap_or(u32::MAX),
         };

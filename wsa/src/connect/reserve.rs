@@ -1,7 +1,7 @@
 //! Route, source address and port of a connection: one step, undone as a whole.
 
 use tapsock_stack::link::Link;
-use tapsock_stack::port::{BindAddress, Binding, Share, Transport};
+use tapsock_stack::port::{BindAddress, Binding, Family, Share, Transport};
 use tapsock_stack::storage::Storage;
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
@@ -34,13 +34,13 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             let (address, port) = self.stack.bound(bound.binding)?;
             Some((address, port, bound.implicit))
         });
+        if let Some((bound, _, false)) = held {
+            self.can_reach(bound, remote.addr)?;
+        }
         match held {
             Some((BindAddress::Address(address), port, implicit))
                 if !implicit || address == source =>
             {
-                if !same_family(address, remote.addr) {
-                    return Err(Error::WSAEADDRNOTAVAIL.into());
-                }
                 let local = IpEndpoint::new(address, port);
                 Ok(Reserved { local, fresh: None, committed: None })
             }
@@ -94,6 +94,21 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
     }
 
+    /// Whether what bind was given can be this side of a conversation with `remote`: it is of its
+    /// family, and no loopback address, which means nothing on the link.
+    pub(crate) fn can_reach(&self, bound: BindAddress, remote: IpAddress) -> Result<()> {
+        let family = Family::of(remote);
+        let fits = match bound {
+            BindAddress::AnyDual => true,
+            BindAddress::Any(own) => own == family,
+            BindAddress::Address(own) => {
+                let stays = !is_loopback(own) || self.stack.is_own_address(remote);
+                Family::of(own) == family && stays
+            }
+        };
+        if fits { Ok(()) } else { Err(Error::WSAEADDRNOTAVAIL) }
+    }
+
     pub(crate) fn source_for(&self, destination: IpAddress) -> Result<IpAddress, Fault> {
         self.stack.source_for(destination).map_err(|error| self.route_fault(error, destination))
     }
@@ -108,6 +123,9 @@ pub(crate) fn share_of(socket: &Socket) -> Share {
     }
 }
 
-fn same_family(a: IpAddress, b: IpAddress) -> bool {
-    a.version() == b.version()
+fn is_loopback(address: IpAddress) -> bool {
+    match address {
+        IpAddress::Ipv4(address) => address.is_loopback(),
+        IpAddress::Ipv6(address) => address.is_loopback(),
+    }
 }

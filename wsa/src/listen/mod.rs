@@ -78,7 +78,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Kind::Stream => Transport::Tcp,
             Kind::Datagram => Transport::Udp,
         };
-        let receive = socket.options.receive_buffer as usize;
+        let receive = socket.options.receive_room();
         let binding =
             self.stack.bind(transport, address, name.port, share).map_err(socket::bind_error)?;
         if kind == Kind::Datagram {

@@ -163,13 +163,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 record.callbacks += 1;
             }
         });
-        let result = f();
-        self.engine.with(|access| {
-            if let Some(record) = access.core.thread_mut(thread) {
-                record.callbacks = record.callbacks.saturating_sub(1);
-            }
-        });
-        result
+        let _callback = Callback { process: self, thread };
+        f()
     }
 
     /// QueueUserAPC: `apc` runs on `thread` ([`Process::thread`] there) in its next or present
@@ -177,6 +172,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// more records of threads.
     #[cfg(feature = "alloc")]
     pub fn queue_user_apc(&self, thread: u64, apc: super::thread::Apc) -> bool {
+        if self.engine.is_down() {
+            return false;
+        }
         self.engine.with(|access| {
             let Some(record) = access.core.thread_mut(thread) else { return false };
             record.apcs.push_back(apc);
@@ -245,6 +243,22 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             let outcome = access.cancel(thread);
             access.core.finish(thread, outcome.map_err(Fault::from))
         })
+    }
+}
+
+/// A function of the caller's that runs. It ends also where it panics.
+struct Callback<'p, 'a, E: Engine<'a>> {
+    process: &'p Process<'a, E>,
+    thread: u64,
+}
+
+impl<'a, E: Engine<'a>> Drop for Callback<'_, 'a, E> {
+    fn drop(&mut self) {
+        self.process.engine.with(|access| {
+            if let Some(record) = access.core.thread_mut(self.thread) {
+                record.callbacks = record.callbacks.saturating_sub(1);
+            }
+        });
     }
 }
 

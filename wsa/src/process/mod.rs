@@ -59,12 +59,23 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     /// How contradictions between documentation and observation are resolved.
     pub fn profile(&self) -> Profile {
-        self.engine.with(|access| access.core.profile)
+        self.look(|access| Some(access.core.profile)).unwrap_or_default()
     }
 
     /// Resolves contradictions otherwise from now on. Attempts under way keep their rules.
     pub fn set_profile(&self, profile: Profile) {
-        self.engine.with(|access| access.core.profile = profile);
+        let _ = self.look(|access| {
+            access.core.profile = profile;
+            Some(())
+        });
+    }
+
+    /// Access for calls that are not Winsock's; `None` when the engine is gone.
+    fn look<T>(
+        &self,
+        f: impl FnOnce(&mut Access<'_, 'a, E::Link, E::Storage>) -> Option<T>,
+    ) -> Option<T> {
+        if self.engine.is_down() { None } else { self.engine.with(f) }
     }
 
     /// The evidence of the calling thread's last failure: the packet or the silence that decided
@@ -73,12 +84,12 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// As with WSAGetLastError, only meaningful directly after a call that failed.
     pub fn last_cause(&self) -> Option<Cause> {
         let thread = self.engine.thread();
-        self.engine.with(|access| access.core.thread(thread).and_then(|thread| thread.cause))
+        self.look(|access| access.core.thread(thread).and_then(|thread| thread.cause))
     }
 
     /// The evidence of a socket's last failure, also where no call has reported it yet.
     pub fn cause(&self, s: SocketHandle) -> Option<Cause> {
-        self.engine.with(|access| access.cause(s))
+        self.look(|access| access.cause(s))
     }
 
     /// WSAGetLastError: the code of the calling thread's last failed call, 0 after a call that
@@ -93,15 +104,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     /// WSASetLastError. Works before WSAStartup.
     pub fn wsa_set_last_error(&self, code: i32) {
-        if self.engine.is_down() {
-            return;
-        }
         let thread = self.engine.thread();
-        self.engine.with(|access| {
-            if let Some(thread) = access.core.thread_mut(thread) {
-                thread.last_error = code;
-            }
-        });
+        let _ = self.look(|access| access.core.thread_mut(thread).map(|t| t.last_error = code));
     }
 
     /// Runs a call that never waits: rows 1 and 2 of every ladder, `f`, the last error.

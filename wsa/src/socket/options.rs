@@ -131,6 +131,12 @@ impl Options {
         (timing != default).then_some(timing)
     }
 
+    /// Room for received bytes as the stack is asked for it. A number of the caller's is not a
+    /// reason to allocate without bound, nor to leave a peer no window at all.
+    pub(crate) fn receive_room(&self) -> usize {
+        self.receive_buffer.clamp(LEAST_RECEIVE_BUFFER, MOST_RECEIVE_BUFFER) as usize
+    }
+
     /// What an accepted socket takes over from its listener: everything.
     pub(crate) fn inherited(&self) -> Self {
         *self
@@ -145,6 +151,11 @@ enum Value {
     Linger(Option<u16>),
     IcmpError(Option<[u8; ICMP_ERROR_INFO]>),
 }
+
+/// The smallest receive buffer, in bytes: one segment of the smallest MTU of IPv4 hosts.
+const LEAST_RECEIVE_BUFFER: u32 = 536;
+/// The largest receive buffer, in bytes.
+const MOST_RECEIVE_BUFFER: u32 = 16 << 20;
 
 /// Size of ICMP_ERROR_INFO: a SOCKADDR_INET of 28 bytes, the protocol, type and code.
 const ICMP_ERROR_INFO: usize = 36;
@@ -206,7 +217,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     /// setsockopt: sets the option to the `optlen` bytes of `value`. Booleans may be one byte.
     ///
-    /// SO_RCVBUF takes effect with the next connection attempt or bind.
+    /// SO_RCVBUF takes effect with the next connection attempt or bind, and between 536 bytes and
+    /// 16 MiB.
     ///
     /// # Errors
     /// WSAENOTSOCK; WSAEINVAL for a level that is not of the socket, for SO_REUSEADDR together

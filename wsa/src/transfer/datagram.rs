@@ -52,7 +52,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if !socket.options.broadcast && self.stack.is_broadcast(remote.addr) {
             return Err(Error::WSAEACCES.into());
         }
-        let was_bound = socket.bound.is_some();
+        let bound = socket.bound;
+        if let Some((address, _)) = bound.and_then(|bound| self.stack.bound(bound.binding)) {
+            self.can_reach(address, remote.addr)?;
+        }
+        let was_bound = bound.is_some();
         self.source_for(remote.addr)?;
         let id = self.datagram_socket(s, remote)?;
         let sent = self.send_datagram(id, remote, data);

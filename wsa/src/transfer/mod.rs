@@ -77,9 +77,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         name: Memory<'_>,
         namelen: i32,
     ) -> Result<usize> {
-        let datagram =
-            self.engine().with(|access| access.core.socket(s).is_ok_and(|s| !s.is_stream()));
-        if !datagram || name == Memory::Null {
+        if name == Memory::Null || !self.is_datagram(s) {
             return self.send(s, data, flags);
         }
         let Some(data) = readable(data) else { return self.fault(s) };
@@ -148,6 +146,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             waiting = true;
             turn
         })
+    }
+
+    fn is_datagram(&self, s: SocketHandle) -> bool {
+        !self.engine().is_down()
+            && self.engine().with(|access| access.core.socket(s).is_ok_and(|s| !s.is_stream()))
     }
 
     /// A bad buffer: WSAEFAULT, unless the handle is no socket's.

@@ -30,6 +30,21 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
+        match self.send_rest(s, data, sent, patience, cue) {
+            // What was taken was taken; the next call tells why it was not more.
+            Turn::Done(Err(_)) if *sent > 0 => Turn::Done(Ok(*sent)),
+            turn => turn,
+        }
+    }
+
+    fn send_rest(
+        &mut self,
+        s: SocketHandle,
+        data: &[u8],
+        sent: &mut usize,
+        patience: &mut Patience,
+        cue: Cue,
+    ) -> Turn<usize> {
         let id = match self.connection(s) {
             Ok((_, shut)) if shut.send => return Turn::fail(Error::WSAESHUTDOWN),
             Ok((id, _)) => id,
@@ -54,6 +69,21 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     }
 
     pub(super) fn receive_stream(
+        &mut self,
+        s: SocketHandle,
+        buffer: &mut [u8],
+        flags: i32,
+        received: &mut usize,
+        patience: &mut Patience,
+        cue: Cue,
+    ) -> Turn<usize> {
+        match self.receive_rest(s, buffer, flags, received, patience, cue) {
+            Turn::Done(Err(_)) if *received > 0 => Turn::Done(Ok(*received)),
+            turn => turn,
+        }
+    }
+
+    fn receive_rest(
         &mut self,
         s: SocketHandle,
         buffer: &mut [u8],

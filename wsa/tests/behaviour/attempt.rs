@@ -147,3 +147,24 @@ fn an_attempt_on_a_blocking_socket_waits_and_one_on_a_non_blocking_socket_does_n
     let s = tcp_nonblocking(client);
     assert_eq!(code(connect(client, s, "127.0.0.1:4000")), 10035);
 }
+
+#[test]
+fn a_bound_address_that_means_nothing_to_the_peer_is_not_available() {
+    let scene = Scene::documented();
+    let client = &scene.client;
+    for make in [tcp, udp] {
+        let s = make(client);
+        bind(client, s, "127.0.0.1:0").unwrap();
+        assert_eq!(code(connect(client, s, "10.0.0.2:4000")), 10049);
+    }
+    for make in [tcp6, udp6] {
+        let s = make(client);
+        client.set_option(s, 41, 27, 0).unwrap();
+        bind(client, s, "[::ffff:0.0.0.0]:0").unwrap();
+        assert_eq!(code(connect(client, s, "[fd00::2]:4000")), 10049);
+        let s = make(client);
+        client.set_option(s, 41, 27, 0).unwrap();
+        bind(client, s, "[fd00::1]:0").unwrap();
+        assert_eq!(code(connect(client, s, "[::ffff:10.0.0.2]:4000")), 10049);
+    }
+}

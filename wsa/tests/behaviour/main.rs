@@ -17,4 +17,5 @@ mod outcome;
 mod process;
 mod scene;
 mod select;
+mod stepped;
 mod transfer;

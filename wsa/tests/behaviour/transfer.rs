@@ -146,3 +146,35 @@ fn an_established_connection_gives_up_on_a_silent_peer() {
     assert!(cause.to_string().contains("retransmission"), "{cause}");
     assert_eq!(code(send(&scene.client, s, b"x")), 10060);
 }
+
+#[test]
+fn what_a_filling_receive_has_got_before_its_time_limit_is_not_lost() {
+    let scene = Scene::documented();
+    let (s, t) = scene.connected();
+    scene.server.set_option(t, 0xFFFF, 0x1006, 500).unwrap();
+    send(&scene.client, s, b"abc").unwrap();
+    let mut buffer = [0; 6];
+    assert_eq!(scene.server.recv(t, (&mut buffer).into(), 8).unwrap(), 3);
+    assert_eq!(&buffer[..3], b"abc");
+    assert_eq!(code(scene.server.recv(t, (&mut buffer).into(), 8)), 10060);
+}
+
+#[test]
+fn absurd_buffer_sizes_do_no_harm() {
+    let scene = Scene::documented();
+    let client = &scene.client;
+    let listening = scene.listen(4000);
+    for size in [0, 1, u32::MAX] {
+        let s = tcp(client);
+        for option in [0x1001, 0x1002] {
+            client.set_option(s, 0xFFFF, option, size).unwrap();
+            assert_eq!(client.option(s, 0xFFFF, option).unwrap(), size);
+        }
+        connect(client, s, "10.0.0.2:4000").unwrap();
+        let t = accept(&scene.server, listening).unwrap();
+        send(client, s, b"there").unwrap();
+        assert_eq!(recv(&scene.server, t).unwrap(), b"there");
+        send(&scene.server, t, b"back").unwrap();
+        assert_eq!(recv(client, s).unwrap(), b"back");
+    }
+}
