@@ -1,0 +1,103 @@
+//! The README's second example, run as it is printed: the blocks of commands between their marks,
+//! in a shell, in a fresh network namespace.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tapsock_tests::Kernel;
+use tapsock_tools::namespace;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// The commands of the block behind `<!-- readme: NAME -->`.
+fn block(name: &str) -> String {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let mark = format!("<!-- readme: {name} -->\n```sh\n");
+    let Some((_, rest)) = readme.split_once(&mark) else { panic!("no block {name}") };
+    rest.split_once("```").unwrap().0.to_string()
+}
+
+/// A shell in the top folder. Where there is no sudo (the test is root in its namespace), the word
+/// means nothing.
+fn shell(commands: &str) -> Command {
+    let directory = std::env::temp_dir().join("tapsock-readme-bin");
+    fs::create_dir_all(&directory).unwrap();
+    fs::write(directory.join("sudo"), "#!/bin/sh\nexec \"$@\"\n").unwrap();
+    fs::set_permissions(directory.join("sudo"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("bash");
+    shell
+        .args(["-euo", "pipefail", "-c", commands])
+        .current_dir(root())
+        .env("PATH", format!("{}:{path}", directory.display()));
+    shell
+}
+
+/// What runs in another terminal, until it goes out of scope.
+struct Terminal(Child);
+
+impl Terminal {
+    fn open(commands: &str) -> Self {
+        // A group of its own, so that all of it can be ended.
+        Self(shell(commands).process_group(0).stdin(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let group = format!("-{}", self.0.id());
+        let _ = Command::new("kill").args(["--", &group]).status();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the commands until they succeed; the other terminal may still be building.
+fn eventually(commands: &str) -> Output {
+    let end = Instant::now() + Duration::from_secs(300);
+    loop {
+        let output = shell(commands).output().unwrap();
+        if output.status.success() {
+            return output;
+        }
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(Instant::now() < end, "{said}");
+        thread::sleep(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn curl_fetches_a_file_as_printed() {
+    let Some(kernel) = Kernel::start() else { return };
+    // The README makes its own device; the one that every test has is in its way.
+    kernel.remove_device();
+    let made = shell(&block("setup")).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let _serving = Terminal::open(&block("serve"));
+
+    let output = eventually(&block("fetch"));
+    let readme = fs::read(root().join("README.md")).unwrap();
+    // Two commands, one a family.
+    assert!(output.stdout == [&readme[..], &readme[..]].concat());
+}
+
+#[test]
+fn a_bridge_of_two_as_printed() {
+    let Some(kernel) = Kernel::start() else { return };
+    kernel.remove_device();
+    let made = shell(&block("bridge")).output().unwrap();
+    assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    for device in ["tapsock0", "tapsock1", "tapbridge"] {
+        assert!(namespace::ip(&format!("link show dev {device}")).is_ok(), "{device}");
+    }
+    let _serving = Terminal::open(&block("bridge-serve"));
+    let output = eventually(&format!("echo over the bridge | {}", block("bridge-connect").trim()));
+    let back = String::from_utf8_lossy(&output.stdout);
+    assert!(back.contains("over the bridge"), "{back}");
+}
