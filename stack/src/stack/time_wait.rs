@@ -8,6 +8,7 @@ use crate::demux::{Flow, RestId, Target};
 use crate::event::Happened;
 use crate::link::Link;
 use crate::storage::{Fifo, Storage};
+use crate::tcp::ACK_DELAY;
 use crate::tcp::Rest;
 use crate::tcp::handshake::later;
 use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
@@ -15,14 +16,14 @@ use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Replaces a connection in TIME-WAIT by a record that answers for it.
     pub(super) fn rest(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
-        // The acknowledgment of the peer's FIN must be out before the socket is laid aside.
+        // The acknowledgment of the peer's FIN must be out before the socket is laid aside, so
+        // it is asked for when it has waited for data long enough.
         if let Some(connection) = self.connections.get_mut(id)
             && connection.attached
             && let Some(cell) = &mut connection.cell
             && let Some(packet) = departing.get_mut(HEADER..)
         {
-            cell.socket_mut().set_ack_delay(None);
-            let len = self.ip.egress(now, cell.set(), packet);
+            let len = self.ip.egress(later(now, ACK_DELAY), cell.set(), packet);
             if len > 0 {
                 self.connection_send(now, id, departing, len);
             }

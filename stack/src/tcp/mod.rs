@@ -333,10 +333,13 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
             // Nothing is lost and nothing is far on the loopback; waiting only costs time.
             socket.set_ack_delay(None);
         } else {
-            socket.set_ack_delay(Some(Duration::from_millis(10)));
+            socket.set_ack_delay(Some(ACK_DELAY));
         }
     }
 }
+
+/// How long an acknowledgment waits for data to travel with.
+pub(crate) const ACK_DELAY: Duration = Duration::from_millis(10);
 
 /// The congestion controller: CUBIC needs floating-point functions that only std has.
 pub(crate) fn congestion_control(on_loopback: bool) -> smoltcp::socket::tcp::CongestionControl {

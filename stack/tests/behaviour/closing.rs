@@ -64,6 +64,21 @@ fn the_active_close_in_order() {
 }
 
 #[test]
+fn the_last_fin_is_acknowledged_at_once_though_an_acknowledgment_of_data_waits() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    shutdown(&scene, id);
+    scene.sent(["0 > F. 1:2 ack 1"]);
+    peer.sends("P. 1 ack 2 len 100");
+    peer.sends("F. 101 ack 2");
+    // Nothing sends it later: the socket is laid aside, and the program may end.
+    scene.sent(["0 > . 2:2 ack 102"]);
+    assert!(scene.happened().contains(Happened::FINISHED));
+    scene.until(120.0);
+    scene.sent([]);
+}
+
+#[test]
 fn the_passive_close_in_order() {
     let scene = scene();
     let (id, peer) = scene.established();
