@@ -227,6 +227,28 @@ fn row_5_beats_the_state_of_the_socket() {
     let name = live();
     let call = Call { gqos: Arg::Value(Qos::BEST_EFFORT), ..Call::new(s, &name) };
     assert_eq!(call.run(&scene.client).0, 10022);
+    let s = tcp_nonblocking(&scene.client);
+    assert_eq!(code(connect(&scene.client, s, SILENT)), 10035);
+    let call = Call { gqos: Arg::Value(Qos::BEST_EFFORT), ..Call::new(s, &name) };
+    assert_eq!(call.run(&scene.client).0, 10022);
+    // And that of a datagram socket, which is to lose its peer.
+    let zero = Call { name: Memory::Bytes(&[0; 16]), ..Call::new(udp(&scene.client), &name) };
+    let call = Call { gqos: Arg::Value(Qos::BEST_EFFORT), ..zero };
+    assert_eq!(call.run(&scene.client).0, 10022);
+}
+
+#[test]
+fn rows_6_to_8_the_state_of_a_stream_beats_its_names_family() {
+    let scene = Scene::documented();
+    let client = &scene.client;
+    let other = Memory::Bytes(&[23, 0, 0, 80, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let (connected, _) = scene.connected();
+    let connecting = tcp_nonblocking(client);
+    assert_eq!(code(connect(client, connecting, SILENT)), 10035);
+    let listening = listener(client, "0.0.0.0:0");
+    for (s, expected) in [(listening, 10022), (connecting, 10037), (connected, 10056)] {
+        assert_eq!(code(client.connect(s, other, 16)), expected);
+    }
 }
 
 #[test]

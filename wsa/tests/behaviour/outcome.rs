@@ -194,6 +194,35 @@ fn a_lost_link_is_network_down_as_documented() {
 }
 
 #[test]
+fn a_way_that_appears_within_the_budget_is_taken_by_the_next_repetition() {
+    for (appears, expected) in [(5000, (0, 7.0)), (20_000, (10060, 21.0))] {
+        let scene = Scene::documented();
+        scene.listen(4000);
+        let detour = "10.0.0.2/32".parse().unwrap();
+        let host = scene.client.engine().host().clone();
+        // The router swallows what goes its way.
+        let gateway = Some("10.0.0.254".parse().unwrap());
+        let route = tapsock_stack::config::Route { destination: detour, gateway };
+        host.with(|stack, _| stack.add_route(route).unwrap());
+        scene.at(appears, move |_| host.with(|stack, _| stack.remove_route(detour)));
+        assert_eq!(timed(&scene, "10.0.0.2:4000"), expected);
+    }
+}
+
+#[test]
+fn an_established_connection_outlives_a_link_that_comes_back() {
+    let scene = Scene::documented();
+    let (s, t) = scene.connected();
+    let host = scene.client.engine().host();
+    host.set_link_up(false);
+    let sent = code(send(&scene.client, s, b"hello"));
+    scene.run(1500);
+    host.set_link_up(true);
+    scene.run(5000);
+    assert_eq!((sent, recv(&scene.server, t).unwrap()), (0, b"hello".to_vec()));
+}
+
+#[test]
 fn a_lost_link_is_host_unreachable_on_windows() {
     let scene = Scene::windows();
     scene.client.engine().host().set_link_up(false);
