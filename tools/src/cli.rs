@@ -98,8 +98,9 @@ pub struct ErrorsArgs {
 /// What `tapsock connect` takes.
 #[derive(Debug, Args)]
 pub struct ConnectArgs {
-    /// Where to: 10.77.0.1:80 or [fd77::1]:80
+    /// The peer.
     #[arg(value_name = "ADDR:PORT", value_parser = socket_address)]
+    #[arg(help = "Where to: 10.77.0.1:80 or [fd77::1]:80")]
     pub to: SocketAddr,
 
     /// A datagram socket

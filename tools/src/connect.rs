@@ -219,7 +219,7 @@ impl TimeLine {
         match cause {
             Some(cause) => output::note(&format!("cause: {cause}")),
             None if error.is_some_and(|error| error != Error::WSAEWOULDBLOCK) => {
-                output::note("cause: the call itself; no packet decided it");
+                output::note("cause: nothing on the wire");
             }
             None => {}
         }

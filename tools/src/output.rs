@@ -83,7 +83,7 @@ pub fn of_call(name: &str, error: wsa::Error) -> Failure {
 /// Writes a value to standard output as one line of JSON.
 ///
 /// # Errors
-/// As [`line`].
+/// As [`line()`].
 pub fn json(value: &impl serde::Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::Told(format!("this cannot be written as JSON: {error}")))?;

@@ -42,7 +42,7 @@ pub enum Medium {
     Simulated,
     /// A TAP device with the Linux kernel as the peer, each in a network namespace of its own.
     /// Without root the process must have entered a user namespace by
-    /// [`namespace::enter`](crate::namespace::enter) before it had threads.
+    /// [`namespace::enter`] before it had threads.
     Tap,
 }
 
