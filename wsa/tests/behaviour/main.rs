@@ -17,5 +17,6 @@ mod outcome;
 mod process;
 mod scene;
 mod select;
+mod sequences;
 mod stepped;
 mod transfer;
