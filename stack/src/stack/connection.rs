@@ -584,7 +584,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 impl<'a, S: Storage<'a>> Connection<'a, S> {
     /// When a released connection is given up unless the peer takes something.
     fn stalled(&self) -> Option<Instant> {
-        if self.role == Role::Released { self.stage.budget_ends(STALLED) } else { None }
+        if self.role == Role::Released { self.stage.stalled_at(STALLED) } else { None }
     }
 
     /// Throws away what was received: nobody will read it.

@@ -440,10 +440,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
         // With a budget of time there is no count.
-        let retries = if connection.options.max_rt.is_some() { u8::MAX } else { retries };
-        if connection.stage.depart(now, packet, retries) == Departure::GiveUp {
-            self.give_up(now, id);
-            return;
+        let retries = connection.options.max_rt.is_none().then_some(retries);
+        match connection.stage.depart(now, packet, retries) {
+            Departure::Send => {}
+            Departure::GiveUp => {
+                self.give_up(now, id);
+                return;
+            }
+            Departure::Withhold => return,
         }
         let begins = match &mut connection.handshake {
             Some(handshake) if !handshake.started() => {

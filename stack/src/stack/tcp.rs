@@ -7,6 +7,7 @@ use crate::event::Happened;
 use crate::link::Link;
 use crate::port::Binding;
 use crate::storage::{Fifo, Storage};
+use crate::tcp::handshake::later;
 use crate::tcp::{
     Close, Connect, Connection, Listener, OpenError, Phase, ReceiveError, Role, SendError, Take,
     TcpOptions, TcpStatus,
@@ -113,6 +114,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Changes options.
     pub fn tcp_set(&mut self, now: Instant, id: TcpId, options: &TcpOptions) {
         if let Some(connection) = self.core.held_mut(id) {
+            if let (Some(idle), None) = (options.keep_alive, connection.options.keep_alive) {
+                connection.stage.idle_until(later(now, idle));
+            }
             connection.options = *options;
             connection.apply();
             self.core.service(now, id, self.departing.as_mut());

@@ -42,6 +42,8 @@ pub(crate) enum Departure {
     Send,
     /// It would be one repetition too many: the connection is given up instead.
     GiveUp,
+    /// It is not due yet.
+    Withhold,
 }
 
 /// The mirror of one connection.
@@ -78,6 +80,11 @@ pub(crate) struct Stage {
     /// Since when something is unacknowledged without any progress.
     waiting_since: Option<Instant>,
     probing_since: Instant,
+    /// When the peer last said that its window is closed, which is an answer too, or when
+    /// something was repeated to it for the first time after that.
+    closed_at: Instant,
+    /// Probes of an idle connection are not due before.
+    idle_until: Instant,
     started: bool,
 }
 
@@ -104,12 +111,21 @@ impl Stage {
             probes: 0,
             waiting_since: None,
             probing_since: now,
+            closed_at: now,
+            idle_until: now,
             started: false,
         }
     }
 
-    /// A segment that smoltcp wrote passes out.
-    pub(crate) fn depart(&mut self, now: Instant, packet: &mut [u8], retries: u8) -> Departure {
+    /// A segment that smoltcp wrote passes out. `retries` is how often it may be repeated in vain,
+    /// if anything but time limits that.
+    pub(crate) fn depart(
+        &mut self,
+        now: Instant,
+        packet: &mut [u8],
+        retries: Option<u8>,
+    ) -> Departure {
+        let spent = |count: u8| retries.is_some_and(|most| count >= most);
         let Some(mut segment) = Segment::parse(packet) else { return Departure::Send };
         if self.path.flow_label != 0 {
             set_flow_label(packet, self.path.flow_label);
@@ -149,29 +165,37 @@ impl Stage {
         if segment.has(FIN) {
             self.fin = Some(segment.sequence + segment.payload);
         }
-        if segment.sequence < self.unacknowledged
-            || (self.peer_window() == 0 && segment.payload <= 1)
-        {
-            // A keep-alive probes an idle connection, a lone byte a closed window. Neither is a
-            // repetition, and neither must go on for ever when nobody answers (RFC 1122, section
-            // 4.2.2.17: a peer that answers probes is never given up).
+        // A keep-alive probes an idle connection, a lone byte a closed window. Neither is a
+        // repetition, and neither must go on for ever when nobody answers (RFC 1122, section
+        // 4.2.2.17: a peer that answers probes is never given up).
+        let keeps_alive = segment.sequence < self.unacknowledged;
+        if keeps_alive && now < self.idle_until {
+            return Departure::Withhold;
+        }
+        if keeps_alive || (self.peer_window() == 0 && segment.payload <= 1) {
             if self.probes == 0 {
                 self.probing_since = now;
             }
-            if self.probes >= retries {
+            if spent(self.probes) {
                 return Departure::GiveUp;
             }
-            self.probes += 1;
+            self.probes = self.probes.saturating_add(1);
         } else {
             if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
-                if self.retries >= retries {
+                if spent(self.retries) {
                     return Departure::GiveUp;
                 }
-                self.retries += 1;
+                if self.retries == 0 && self.peer_window() == 0 {
+                    self.closed_at = now;
+                }
+                self.retries = self.retries.saturating_add(1);
             }
             if self.permitted < segment.end() {
                 self.permitted = segment.end();
             }
+        }
+        if keeps_alive {
+            return Departure::Send;
         }
         if self.furthest < segment.end() {
             self.furthest = segment.end();
@@ -330,6 +354,10 @@ impl Stage {
             self.retries = 0;
             self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
         }
+        if segment.has(ACK) && self.peer_window() == 0 {
+            self.retries = 0;
+            self.closed_at = now;
+        }
         let fin = segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after);
         if let Some(expected) = &mut self.expected {
             *expected = *expected + received + usize::from(fin);
@@ -342,17 +370,36 @@ impl Stage {
         self.started && self.unacknowledged <= sequence && sequence < self.furthest
     }
 
-    /// When a connection with this budget is given up, if nothing is acknowledged until then.
+    /// When a connection with this budget is given up, if nothing is heard until then.
     pub(crate) fn budget_ends(&self, budget: Duration) -> Option<Instant> {
-        self.waiting_since.map(|since| later(since, budget))
+        let probing = (self.probes > 0).then_some(self.probing_since);
+        // Between two probes of a closed window there is nothing that could be answered.
+        let asked = self.retries > 0 || self.peer_window() > 0;
+        let silent = self.waiting_since.filter(|_| asked).map(|since| since.max(self.closed_at));
+        let since = [probing, silent].into_iter().flatten().min()?;
+        Some(later(since, budget))
+    }
+
+    /// When nothing will have been acknowledged for so long, whatever else was heard.
+    pub(crate) fn stalled_at(&self, limit: Duration) -> Option<Instant> {
+        self.waiting_since.map(|since| later(since, limit))
     }
 
     /// How often the oldest segment was repeated, and since when it waits.
     pub(crate) fn unanswered(&self, now: Instant) -> (u32, Instant, bool) {
         match (self.retries, self.probes) {
             (0, probes @ 1..) => (u32::from(probes), self.probing_since, true),
-            (retries, _) => (u32::from(retries), self.waiting_since.unwrap_or(now), false),
+            (retries, _) => {
+                let since = self.waiting_since.map_or(now, |since| since.max(self.closed_at));
+                (u32::from(retries), since, false)
+            }
         }
+    }
+
+    /// Probes of an idle connection begin at `at`: smoltcp sends the first as soon as it is told
+    /// to send any.
+    pub(crate) fn idle_until(&mut self, at: Instant) {
+        self.idle_until = at;
     }
 
     /// The numbers that answer for this connection once it rests in TIME-WAIT: the next sequence

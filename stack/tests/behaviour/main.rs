@@ -4,4 +4,5 @@ mod causes;
 mod closing;
 mod handshake;
 mod listener;
+mod patience;
 mod scene;

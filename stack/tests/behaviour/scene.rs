@@ -125,6 +125,8 @@ pub(crate) struct Capture {
     /// Frames that had passed before.
     before: u64,
     read: Cell<usize>,
+    /// Bytes of the file when it was last read, so that looking often costs little.
+    looked: Cell<usize>,
 }
 
 impl Capture {
@@ -133,7 +135,7 @@ impl Capture {
         let file = SharedBuffer::new();
         host.capture(file.clone());
         let before = host.with(|stack, _| stack.link().frames());
-        Self { file, before, start: host.world().now(), read: Cell::new(0) }
+        Self { file, before, start: host.world().now(), read: Cell::new(0), looked: Cell::new(0) }
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
@@ -185,6 +187,10 @@ impl Capture {
 
     /// The segments since the last call, a line each; `only_out` leaves those of the peer out.
     pub(crate) fn lines(&self, only_out: bool) -> Vec<String> {
+        let length = self.bytes().len();
+        if self.looked.replace(length) == length {
+            return Vec::new();
+        }
         let segments = self.segments();
         let mut bases = HashMap::new();
         let lines: Vec<_> = segments
