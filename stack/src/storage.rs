@@ -413,7 +413,14 @@ pub struct Fixed<'a, const N: usize, const H: usize, const F: usize> {
 
 impl<'a, const N: usize, const H: usize, const F: usize> Fixed<'a, N, H, F> {
     /// Splits `memory` into a pool of sockets.
+    ///
+    /// It does not compile for hash tables whose size is no power of two, nor for frames that do
+    /// not hold the smallest MTU that a link may have.
     pub fn new<const B: usize>(memory: &'a mut Memory<'a, N, B>) -> Self {
+        const {
+            assert!(H.is_power_of_two() && H >= 4 * N, "H: a power of two, at least 4 * N");
+            assert!(F >= 1280 + 14, "F: at least 1294 bytes");
+        }
         let mut pool = heapless::Vec::new();
         let buffers = memory.receive.iter_mut().zip(memory.transmit.iter_mut());
         for (set, (receive, transmit)) in memory.sets.chunks_mut(1).zip(buffers) {

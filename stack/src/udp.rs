@@ -10,6 +10,10 @@ use crate::storage::{Fifo, Packet, Storage};
 /// ICMP errors that a socket keeps for its owner; further ones are dropped.
 const ERRORS: usize = 8;
 
+/// Datagrams that a socket keeps at the most, whatever their size: empty ones take no bytes of the
+/// receive buffer, but memory all the same.
+const DATAGRAMS: usize = 4096;
+
 /// A datagram that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram {
@@ -105,7 +109,8 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
     /// Queues a datagram; false when there is no room, which is counted.
     pub(crate) fn accept(&mut self, datagram: &Arriving<'_>) -> bool {
         // One datagram is always taken, as a receive buffer smaller than it would never fill.
-        let fits = self.queue.is_empty() || self.bytes + datagram.data.len() <= self.limit;
+        let fits = self.queue.is_empty()
+            || (self.bytes + datagram.data.len() <= self.limit && self.queue.len() < DATAGRAMS);
         let queued = fits
             && S::Packet::copy_from(datagram.data).is_some_and(|data| {
                 let local = datagram.destination.addr;

@@ -169,7 +169,8 @@ impl<L: Link + Send + 'static> Threaded<L> {
     /// Waits until every connection that was closed has delivered what was sent, or `budget` has
     /// passed. True when nothing is left to deliver.
     pub fn deliver(&self, budget: Duration) -> bool {
-        let end = self.now() + budget;
+        // A budget beyond a day is one beyond anybody's patience.
+        let end = self.now() + budget.min(Duration::from_secs(86_400));
         loop {
             let (left, seen) = self.with(|access| (access.stack.delivering(), access.core.epoch()));
             if left == 0 {
