@@ -14,7 +14,7 @@ use tapsock_tests::{Kernel, Pattern, serve_http};
 const PATIENCE: Duration = Duration::from_secs(20);
 
 fn tapsock(kernel: &Kernel, words: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tapsock"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"));
     command.args(words).args(["--link", &format!("tap:{}", kernel.device())]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
@@ -80,7 +80,7 @@ fn every_row_holds_on_a_device() {
     // The program makes its namespaces itself; this one only tells whether that is permitted.
     let Some(_kernel) = Kernel::start() else { return };
     for profile in ["documented", "windows"] {
-        let output = Command::new(env!("CARGO_BIN_EXE_tapsock"))
+        let output = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
             .args(["errors", "--tap", "--json", "--profile", profile])
             .output()
             .unwrap();
