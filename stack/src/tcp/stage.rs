@@ -236,7 +236,11 @@ impl Stage {
                 // believe it as long as the bytes are at least queued.
                 return Verdict::Challenge;
             }
-            self.straighten(segment, packet);
+            // Before our SYN is acknowledged only its exact acknowledgment counts; smoltcp answers
+            // any other with a RST, and nothing of it is remembered.
+            if synchronized || segment.acknowledgment == self.furthest {
+                self.straighten(segment, packet);
+            }
         }
         let only_fin_is_out = self.fin == Some(self.unacknowledged) && !unsent;
         if only_fin_is_out
@@ -310,9 +314,9 @@ impl Stage {
         // were closed over it, its retransmission timer would fire once, stop, and never be
         // started again.
         let shown = segment.acknowledgment;
-        let ahead = |edge: TcpSeqNumber| if shown < edge { edge - shown } else { 0 };
         let unit = 1 << self.peer_shift;
-        let window = (ahead(self.edge) / unit).max(ahead(self.permitted).div_ceil(unit));
+        let window =
+            (ahead(shown, self.edge) / unit).max(ahead(shown, self.permitted).div_ceil(unit));
         let window = u16::try_from(window).unwrap_or(u16::MAX);
         if window != segment.window {
             segment.set_window(packet, window);
@@ -320,7 +324,7 @@ impl Stage {
     }
 
     fn peer_window(&self) -> usize {
-        if self.unacknowledged < self.edge { self.edge - self.unacknowledged } else { 0 }
+        ahead(self.unacknowledged, self.edge)
     }
 
     /// smoltcp has taken `received` bytes of `segment` and those before it, and went from `before`
@@ -412,6 +416,12 @@ impl Stage {
     pub(crate) fn initial(&self) -> TcpSeqNumber {
         self.initial
     }
+}
+
+/// How far `to` is ahead of `from`, 0 where it is not. smoltcp's own subtraction panics when they
+/// are exactly half of the sequence space apart, where each is "less" than the other.
+fn ahead(from: TcpSeqNumber, to: TcpSeqNumber) -> usize {
+    usize::try_from(to.0.wrapping_sub(from.0)).unwrap_or(0)
 }
 
 fn closed_by_peer(state: State) -> bool {

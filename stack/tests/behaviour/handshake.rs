@@ -407,3 +407,21 @@ fn an_attempt_that_is_let_go_is_silent() {
     scene.sent(["60 > R 1:1"]);
     assert_eq!(scene.host.with(|stack, _| stack.counters().tcp_unmatched), 1);
 }
+
+#[test]
+fn a_wrong_acknowledgment_before_the_handshake_ends_is_reset_and_not_remembered() {
+    // The last two lie exactly half of the sequence space apart, where each is before the other.
+    for forged in
+        [[". 1 ack 2 win 1", ". 1 ack 0 win 1"], [". 1 ack 2147483647 win 1", ". 0 ack -1"]]
+    {
+        let scene = scene();
+        scene.listen(5);
+        let peer = scene.client(5000);
+        peer.sends("S 0");
+        for segment in forged {
+            peer.sends(segment);
+        }
+        let resets = scene.capture.lines(true).iter().filter(|line| line.contains("> R")).count();
+        assert_eq!(resets, 2, "{:?}", scene.capture.lines(true));
+    }
+}
