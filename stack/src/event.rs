@@ -183,6 +183,15 @@ pub struct Silence {
     pub waited: Duration,
 }
 
+impl Silence {
+    /// This silence and the one that followed it, as one.
+    #[must_use]
+    pub fn and_then(self, next: Self) -> Self {
+        let waited = next.since + next.waited - self.since;
+        Self { sent: self.sent + next.sent, since: self.since, waited, ..next }
+    }
+}
+
 /// What an unanswered packet asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {

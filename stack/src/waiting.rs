@@ -57,9 +57,9 @@ impl<'a, S: Storage<'a>> WaitingRoom<'a, S> {
         Some(id)
     }
 
-    /// Whether this packet still waits.
-    pub(crate) fn has(&self, id: WaitingId) -> bool {
-        self.packets.get(id).is_some()
+    /// Whom this packet waits for, if it still does.
+    pub(crate) fn neighbor(&self, id: WaitingId) -> Option<IpAddress> {
+        self.packets.get(id).map(|waiting| waiting.neighbor)
     }
 
     /// Takes a packet that waits for `neighbor`.

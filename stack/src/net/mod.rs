@@ -24,6 +24,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use crate::config::Route;
+use crate::event::Silence;
 use crate::storage::Storage;
 
 pub use neighbor::{Outcome, Resolution, Resolve};
@@ -193,6 +194,12 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         let request = self.neighbors.poll(now)?;
         let source = self.routes.source_on_link(request.neighbor);
         Some(discovery::request(frame, self.hardware, source, request))
+    }
+
+    /// What `next`, a host on the link, has been asked in vain so far; `None` for one that is not
+    /// being asked.
+    pub fn unanswered(&self, now: Instant, next: IpAddress) -> Option<Silence> {
+        self.neighbors.unanswered(now, next)
     }
 
     /// When [`Net::poll`] has something to do. Early is harmless, late is not.

@@ -120,6 +120,17 @@ struct Entry {
     next: Option<Key>,
 }
 
+impl Entry {
+    /// The questions of this round, none of which was answered.
+    fn silence(&self, waited: Duration) -> Silence {
+        let asked = match self.address {
+            IpAddress::Ipv4(_) => Asked::Arp,
+            IpAddress::Ipv6(_) => Asked::NeighborSolicitation,
+        };
+        Silence { asked, whom: self.address, sent: self.sent, since: self.since, waited }
+    }
+}
+
 #[derive(Debug, Clone, Copy, Default)]
 struct Ends {
     first: Option<Key>,
@@ -164,6 +175,15 @@ impl<'a, S: Storage<'a>> Neighbors<'a, S> {
                 }
                 Resolve::Found(hardware)
             }
+        }
+    }
+
+    /// What a host that is being asked has been asked in vain so far.
+    pub(super) fn unanswered(&self, now: Instant, address: IpAddress) -> Option<Silence> {
+        let entry = self.entries.get(self.index.get(&address)?)?;
+        match entry.state {
+            State::Incomplete if entry.sent > 0 => Some(entry.silence(now - entry.since)),
+            _ => None,
         }
     }
 
@@ -297,16 +317,7 @@ impl<'a, S: Storage<'a>> Neighbors<'a, S> {
         let neighbor = entry.address;
         let result = match entry.state {
             State::Failed { waited } => {
-                let silence = Silence {
-                    asked: match neighbor {
-                        IpAddress::Ipv4(_) => Asked::Arp,
-                        IpAddress::Ipv6(_) => Asked::NeighborSolicitation,
-                    },
-                    whom: neighbor,
-                    sent: entry.sent,
-                    since: entry.since,
-                    waited,
-                };
+                let silence = entry.silence(waited);
                 self.forget(key);
                 Resolution::Unreachable(silence)
             }

@@ -366,7 +366,15 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     fn handshake_ended(&mut self, now: Instant, id: TcpId) {
         let Some(connection) = self.connections.get(id) else { return };
         let Some(handshake) = &connection.handshake else { return };
-        let silence = match connection.neighbor_silence {
+        let asking = connection
+            .waiting
+            .and_then(|waiting| self.waiting.neighbor(waiting))
+            .and_then(|neighbor| self.net.unanswered(now, neighbor));
+        let neighbor = match (connection.neighbor_silence, asking) {
+            (Some(before), Some(asking)) => Some(before.and_then(asking)),
+            (before, asking) => before.or(asking),
+        };
+        let silence = match neighbor {
             // No SYN ever left: the neighbor's silence is the evidence.
             Some(silence) if handshake.left == 0 => {
                 Silence { waited: now - silence.since, ..silence }

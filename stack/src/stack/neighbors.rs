@@ -58,12 +58,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 connection.waiting = None;
                 // A patient attempt asks anew with each SYN: all of it is one silence.
                 let silence = match connection.neighbor_silence {
-                    Some(before) => Silence {
-                        sent: before.sent + silence.sent,
-                        since: before.since,
-                        waited: now - before.since,
-                        ..silence
-                    },
+                    Some(before) => before.and_then(silence),
                     None => silence,
                 };
                 connection.neighbor_silence = Some(silence);

@@ -154,7 +154,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let waits = connection
             .and_then(|id| self.connections.get(id))
             .and_then(|connection| connection.waiting);
-        if waits.is_some_and(|waiting| self.waiting.has(waiting)) {
+        if waits.and_then(|waiting| self.waiting.neighbor(waiting)).is_some() {
             // One packet a flow: four copies of a SYN are of no more use than one.
             return Sent::Waiting;
         }

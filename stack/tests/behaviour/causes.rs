@@ -518,3 +518,19 @@ fn an_icmp_error_about_an_icmp_error_or_from_a_multicast_source_is_nothing() {
     assert_eq!(scene.phase(id), Phase::Connecting);
     scene.host.with(|stack, _| assert_eq!(stack.counters().icmp_matched, 0));
 }
+
+#[test]
+fn an_attempt_that_ends_while_its_neighbor_is_still_being_asked_says_so() {
+    let pair = Pair::new(1);
+    let dead = IpEndpoint::new(IpAddress::v4(10, 0, 0, 9), 80);
+    let id = connect_with(&pair.client, dead, |request| {
+        request.max_rt = Some(seconds(1.5));
+    })
+    .unwrap();
+    pair.world.run_for(seconds(2.0));
+    let cause = pair.client.with(|stack, _| stack.tcp(id).unwrap().cause.unwrap());
+    assert_eq!(
+        cause.to_string(),
+        "timed out: silence: 2 ARP requests to 10.0.0.9 unanswered in 1.500 s"
+    );
+}
