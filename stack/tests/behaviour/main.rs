@@ -2,7 +2,10 @@
 
 mod causes;
 mod closing;
+mod datagrams;
+mod determinism;
 mod handshake;
+mod limits;
 mod listener;
 mod patience;
 mod scene;
