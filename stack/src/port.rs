@@ -112,7 +112,7 @@ pub const EPHEMERAL: core::ops::RangeInclusive<u16> = 49152..=65535;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Holder {
-    transport: Transport,
+    pub(crate) transport: Transport,
     pub(crate) address: BindAddress,
     pub(crate) port: u16,
     share: Share,

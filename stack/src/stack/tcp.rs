@@ -5,7 +5,7 @@ use smoltcp::time::Instant;
 use super::Stack;
 use crate::event::Happened;
 use crate::link::Link;
-use crate::port::Binding;
+use crate::port::{Binding, Transport};
 use crate::storage::{Fifo, Storage};
 use crate::tcp::handshake::later;
 use crate::tcp::{
@@ -133,7 +133,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ///
     /// # Errors
     /// [`OpenError::Exhausted`] when no listener is left, [`OpenError::Stale`] for a binding that
-    /// was given back.
+    /// was given back or is not of TCP.
     pub fn tcp_listen(
         &mut self,
         binding: Binding,
@@ -142,6 +142,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ) -> Result<ListenerId, OpenError> {
         let core = &mut self.core;
         let holder = *core.ports.get(binding).ok_or(OpenError::Stale)?;
+        if holder.transport != Transport::Tcp {
+            return Err(OpenError::Stale);
+        }
         if core.listeners.len() >= core.limit {
             return Err(OpenError::Exhausted);
         }

@@ -10,9 +10,9 @@ use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
 use crate::net::Hop;
-use crate::port::{BindAddress, Binding};
+use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::Storage;
-use crate::tcp::{OpenError, SendError, Take};
+use crate::tcp::{OpenError, RouteError, SendError, Take};
 use crate::udp::{Datagram, DatagramError, UdpSocket, UdpStatus};
 
 /// Bytes of a UDP header.
@@ -24,7 +24,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ///
     /// # Errors
     /// [`OpenError::Exhausted`] when no socket is left, [`OpenError::Stale`] for a binding that
-    /// was given back.
+    /// was given back or is not of UDP.
     pub fn udp_open(
         &mut self,
         binding: Binding,
@@ -33,6 +33,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ) -> Result<UdpId, OpenError> {
         let core = &mut self.core;
         let holder = *core.ports.get(binding).ok_or(OpenError::Stale)?;
+        if holder.transport != Transport::Udp {
+            return Err(OpenError::Stale);
+        }
         if core.datagrams.len() >= core.limit {
             return Err(OpenError::Exhausted);
         }
@@ -51,7 +54,8 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// the queue.
     ///
     /// # Errors
-    /// [`OpenError::Exhausted`] when a table is full, [`OpenError::Stale`] for a stale handle.
+    /// [`OpenError::Exhausted`] when a table is full, [`OpenError::Stale`] for a stale handle,
+    /// [`OpenError::Route`] when the two addresses are of different families.
     pub fn udp_connect(
         &mut self,
         id: UdpId,
@@ -60,6 +64,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ) -> Result<(), OpenError> {
         let core = &mut self.core;
         let Some(socket) = core.datagrams.get(id) else { return Err(OpenError::Stale) };
+        if Family::of(local) != Family::of(remote.addr) {
+            return Err(OpenError::Route(RouteError::NoRoute));
+        }
         let bound = (socket.address, socket.port);
         let flow = Flow { local: IpEndpoint::new(local, socket.port), remote };
         let shadow = (BindAddress::Address(local), socket.port);
@@ -167,7 +174,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         id: UdpId,
         remote: IpEndpoint,
         data: &[u8],
-        route: Result<IpAddress, crate::tcp::RouteError>,
+        route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
     ) -> Result<(), SendError> {
         let Some(socket) = self.datagrams.get(id) else { return Err(SendError::NotConnected) };
@@ -178,6 +185,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => route?,
         };
+        if Family::of(source) != Family::of(remote.addr) {
+            return Err(SendError::NoRoute);
+        }
         let payload_len = UDP_HEADER + data.len();
         let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, socket.hop_limit);
         let len = ip.header_len() + payload_len;
@@ -209,11 +219,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     }
 }
 
-impl From<crate::tcp::RouteError> for SendError {
-    fn from(error: crate::tcp::RouteError) -> Self {
+impl From<RouteError> for SendError {
+    fn from(error: RouteError) -> Self {
         match error {
-            crate::tcp::RouteError::NoRoute => Self::NoRoute,
-            crate::tcp::RouteError::LinkDown => Self::LinkDown,
+            RouteError::NoRoute => Self::NoRoute,
+            RouteError::LinkDown => Self::LinkDown,
         }
     }
 }

@@ -21,6 +21,11 @@ use crate::{ListenerId, TcpId};
 use handshake::Handshake;
 use stage::Stage;
 
+/// Smaller than it, an idle time would keep the stack busy with nothing else.
+const SHORTEST_IDLE: Duration = Duration::from_millis(1);
+/// With a larger one smoltcp's clock would run over.
+const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// A connection attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Connect {
@@ -195,17 +200,13 @@ pub struct TcpStatus {
 pub struct TcpOptions {
     /// Small segments are sent although others are unacknowledged (no Nagle algorithm).
     pub nodelay: bool,
-    /// An idle connection is probed after this time, a year at the most.
+    /// An idle connection is probed after this time, 1 ms to a year.
     pub keep_alive: Option<Duration>,
     /// How long any one segment may go unanswered; see [`Connect::max_rt`].
     pub max_rt: Option<Duration>,
     /// Time to live or hop limit, 1 to 255; 64 where absent. 0 counts as absent.
     pub hop_limit: Option<u8>,
 }
-
-/// The longest time after which an idle connection is probed: smoltcp adds it to the current time,
-/// which has an end.
-const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// Whose side of the handshake a connection is on, and who has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -331,7 +332,8 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         // smoltcp's own time-out closes idle connections; ours counts what is unanswered.
         socket.set_timeout(None);
         socket.set_nagle_enabled(!options.nodelay);
-        socket.set_keep_alive(options.keep_alive.map(|interval| interval.min(LONGEST_IDLE)));
+        let idle = options.keep_alive;
+        socket.set_keep_alive(idle.map(|idle| idle.clamp(SHORTEST_IDLE, LONGEST_IDLE)));
         socket.set_hop_limit(options.hop_limit.filter(|&limit| limit != 0));
         if on_loopback {
             // Nothing is lost and nothing is far on the loopback; waiting only costs time.

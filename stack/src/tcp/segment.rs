@@ -162,9 +162,14 @@ impl Segment {
 
     /// Makes a SYN|ACK the bare acknowledgment in it. The checksum is not updated.
     pub(crate) fn strip_syn(&mut self, packet: &mut [u8]) {
-        self.flags &= !SYN;
-        self.overwrite(packet, 13, &[self.flags]);
+        self.strip(packet, SYN);
         self.set_sequence(packet, self.sequence + 1usize);
+    }
+
+    /// Takes flags away. The checksum is not updated.
+    pub(crate) fn strip(&mut self, packet: &mut [u8], flags: u8) {
+        self.flags &= !flags;
+        self.overwrite(packet, 13, &[self.flags]);
     }
 
     fn overwrite(&self, packet: &mut [u8], at: usize, bytes: &[u8]) {

@@ -62,6 +62,8 @@ pub(crate) struct Stage {
     acknowledged: TcpSeqNumber,
     /// RCV.NXT: the next sequence number of the peer's; `None` before its SYN.
     expected: Option<TcpSeqNumber>,
+    /// The peer's FIN was accepted.
+    finished: bool,
     /// The right edge of the peer's window.
     edge: TcpSeqNumber,
     /// SND.WL1 and SND.WL2: the segment that last moved the edge.
@@ -100,6 +102,7 @@ impl Stage {
             fin: None,
             acknowledged: zero,
             expected: None,
+            finished: false,
             edge: zero,
             edge_sequence: zero,
             edge_acknowledgment: zero,
@@ -221,7 +224,13 @@ impl Stage {
         }
         if let Some(expected) = self.expected {
             if segment.has(RST) {
+                // smoltcp reads a RST that carries a FIN as nonsense. A RST is a RST.
+                segment.strip(packet, FIN);
                 return self.judge_reset(expected, segment.sequence);
+            }
+            if self.finished && segment.payload > 0 && expected < segment.end() {
+                // Nothing comes behind a FIN (RFC 9293, section 3.10.7.4), but smoltcp takes it.
+                return Verdict::Challenge;
             }
             if segment.has(SYN) {
                 // RFC 5961, section 4.2: whoever really began anew answers with a RST.
@@ -363,6 +372,7 @@ impl Stage {
             self.closed_at = now;
         }
         let fin = segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after);
+        self.finished |= fin;
         if let Some(expected) = &mut self.expected {
             *expected = *expected + received + usize::from(fin);
         }

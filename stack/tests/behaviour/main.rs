@@ -8,4 +8,5 @@ mod handshake;
 mod limits;
 mod listener;
 mod patience;
+mod robustness;
 mod scene;
