@@ -58,7 +58,7 @@ fn still_works(scene: &Scene) {
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(100))]
 
     #[test]
     fn any_bytes_as_frames(frames in vec(vec(any::<u8>(), 0..120), 1..20)) {
@@ -219,7 +219,7 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 proptest! {
-    #![proptest_config(cases(400))]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn whatever_a_peer_sends_only_its_stream_is_received(
@@ -612,7 +612,7 @@ fn play<'a, S: Storage<'a>>(stack: &mut Stack<'a, NoLink, S>, calls: &[Call]) {
 }
 
 proptest! {
-    #![proptest_config(cases(1000))]
+    #![proptest_config(cases(500))]
 
     #[test]
     fn any_calls_on_a_stack_with_a_heap(calls in vec(call(), 1..80)) {
@@ -625,7 +625,7 @@ proptest! {
     fn any_calls_on_a_stack_without_one(calls in vec(call(), 1..80)) {
         let mut memory = Memory::<4, 512>::new();
         let config = Config::new(EthernetAddress(HOST_MAC), 1);
-        let storage = Fixed::<4, 16, 600>::new(&mut memory);
+        let storage = Fixed::<4, 16, 1294>::new(&mut memory);
         play(&mut Stack::new(config, NoLink, storage, Instant::ZERO), &calls);
     }
 }
