@@ -356,6 +356,46 @@ fn a_neighbor_is_asked_three_times_a_second_apart_and_fails_for_everybody_who_wa
     assert!(capture.segments().is_empty());
 }
 
+#[test]
+fn a_neighbor_is_solicited_three_times_at_its_own_multicast_address() {
+    let pair = Pair::new(1);
+    let capture = Capture::new(&pair.client);
+    let remote = IpEndpoint::new(Pair::addresses(9)[1], 80);
+    let id = connect(&pair.client, remote).unwrap();
+    pair.world.run_for(seconds(10.0));
+    let cause = pair.client.with(|stack, _| stack.tcp(id).unwrap().cause.unwrap());
+    let Evidence::Silence(silence) = cause.evidence else { panic!() };
+    assert_eq!((silence.asked, silence.sent), (Asked::NeighborSolicitation, 3));
+    assert_eq!(silence.waited, seconds(3.0));
+    let frames = capture.frames();
+    let times: Vec<f64> = frames.iter().map(|seen| seen.at.total_micros() as f64 / 1e6).collect();
+    assert_eq!(times, [0.0, 1.0, 2.0]);
+    for seen in &frames {
+        // RFC 4861, section 4.3, and RFC 2464, section 7: ff02::1:ff00:9.
+        assert_eq!(seen.frame[..6], [0x33, 0x33, 0xff, 0, 0, 9]);
+        let packet = etherparse::SlicedPacket::from_ethernet(&seen.frame).unwrap();
+        let Some(etherparse::NetSlice::Ipv6(ip)) = packet.net else { panic!() };
+        assert_eq!(ip.header().hop_limit(), 255);
+        assert_eq!(ip.header().destination_addr().to_string(), "ff02::1:ff00:9");
+        assert_eq!(ip.payload().payload[0], 135);
+    }
+}
+
+#[test]
+fn only_syns_that_left_are_evidence() {
+    let scene = scene();
+    let (id, _) = scene.connect();
+    scene.until(0.5);
+    scene.host.set_link_up(false);
+    scene.until(5.0);
+    scene.host.set_link_up(true);
+    scene.until(21.0);
+    // Those of second 1 and 3 met a link that was down.
+    scene.sent(["0 > S 0:1", "7 > S 0:1", "15 > S 0:1"]);
+    assert_eq!(scene.silence(id), (CauseKind::TimedOut, 21.0, Asked::Syn, 3, 21.0));
+    assert_eq!(scene.host.with(|stack, _| stack.counters().link_down), 2);
+}
+
 fn many_dead_hosts(family: usize) {
     let pair = Pair::new(1);
     let listener = listen(&pair.server, [Family::V4, Family::V6][family], 80, 5);

@@ -24,8 +24,8 @@ use tapsock_stack::{ListenerId, TcpId};
 /// The first sequence number of scripted peers: a few bytes more and it wraps.
 const PEER_ISN: u32 = 0xffff_fff0;
 
-pub(crate) const HOST_MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
-pub(crate) const PEER_MAC: [u8; 6] = [2, 0, 0, 0, 0, 2];
+pub(crate) const HOST_MAC: [u8; 6] = Pair::hardware(1).0;
+pub(crate) const PEER_MAC: [u8; 6] = Pair::hardware(2).0;
 
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::from_micros((seconds * 1e6).round() as u64)
