@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use tapsock_stack::link::tap::Tap;
 use tapsock_tests::Kernel;
 
 fn script(arguments: &[&str]) -> Command {
@@ -71,6 +72,38 @@ fn two_devices_share_a_bridge_which_goes_with_the_last_one() {
     assert!(ip("link show dev both0").contains("state"));
     succeed(&mut script(&["down", "two0", "both0"]));
     assert!(ip("link show dev both0").contains("does not exist"));
+}
+
+#[test]
+fn the_host_has_its_addresses_once_when_a_device_becomes_a_port() {
+    let Some(kernel) = Kernel::start() else { return };
+    kernel.remove_device();
+    succeed(&mut script(&["up", "port0"]));
+    succeed(&mut script(&["up", "port0", "bridge0"]));
+    assert!(!ip("-brief address show dev port0").contains("10.77.0.1"));
+    assert!(ip("-brief address show dev bridge0").contains("10.77.0.1/24 fd77::1/64"));
+}
+
+#[test]
+fn what_cannot_be_had_is_left_alone_with_one_sentence() {
+    let Some(kernel) = Kernel::start() else { return };
+    let fails = |arguments: &[&str], sentence: &str| {
+        let output = script(arguments).output().unwrap();
+        assert_eq!(said(&output), format!("scripts/tap: {sentence}"));
+        assert_eq!(output.status.code(), Some(1));
+    };
+    fails(&["up", "lo"], "lo exists and is no TAP device; choose another name");
+    fails(&["down", "lo"], "lo exists and is no TAP device; choose another name");
+    let _held = Tap::open(kernel.device()).unwrap();
+    let busy = "is in use; end the process that has it open first";
+    fails(&["down", kernel.device()], &format!("{} {busy}", kernel.device()));
+
+    if is_mapped(65534) {
+        succeed(script(&["up", "theirs0"]).env("SUDO_UID", "65534"));
+        let output = script(&["up", "theirs0"]).env("SUDO_UID", "0").output().unwrap();
+        assert!(said(&output).contains("theirs0 belongs to another user; remove it first: sudo"));
+        assert_eq!(output.status.code(), Some(1));
+    }
 }
 
 #[test]
