@@ -219,9 +219,9 @@ impl fmt::Display for TapError {
             ),
             Self::NotPermitted(name) => write!(
                 f,
-                "this user may not have the TAP device {name}, as CAP_NET_ADMIN is missing: run \
-                 as root, or make the device yours with `sudo ip tuntap add dev {name} mode tap \
-                 user $USER`"
+                "there is no TAP device {name} that belongs to this user, and CAP_NET_ADMIN is \
+                 missing: run as root, or make it yours with `sudo ip tuntap del dev {name} mode \
+                 tap; sudo ip tuntap add dev {name} mode tap user $USER`"
             ),
             Self::InUse(name) => write!(
                 f,
@@ -231,7 +231,7 @@ impl fmt::Display for TapError {
             Self::NotTap(name) => write!(
                 f,
                 "the interface {name} exists and is no TAP device for a single process: choose \
-                 another name, or make it anew with `sudo ip tuntap add dev {name} mode tap`"
+                 another name"
             ),
             Self::Other { action, name, source } => {
                 write!(f, "could not {action} the TAP device {name}: {source}")
