@@ -21,7 +21,8 @@ pub fn frame(bytes: &[u8]) -> String {
         EthernetProtocol::Arp => arp(frame.payload()),
         EthernetProtocol::Ipv4 | EthernetProtocol::Ipv6 => packet(frame.payload()),
         EthernetProtocol::Unknown(kind) => {
-            format!("{} > {} Ethernet type {kind:#06x}", frame.src_addr(), frame.dst_addr())
+            let (source, destination) = (colons(frame.src_addr()), colons(frame.dst_addr()));
+            format!("{source} > {destination} Ethernet type {kind:#06x}")
         }
     }
 }
@@ -40,10 +41,15 @@ fn arp(bytes: &[u8]) -> String {
             source_hardware_addr,
             source_protocol_addr,
             ..
-        }) => format!("ARP {source_protocol_addr} is at {source_hardware_addr}"),
+        }) => format!("ARP {source_protocol_addr} is at {}", colons(source_hardware_addr)),
         Ok(_) => "ARP, neither request nor reply".into(),
         Err(_) => "ARP, malformed".into(),
     }
+}
+
+/// The address as `--mac` and every capture tool write it.
+fn colons(address: EthernetAddress) -> String {
+    address.to_string().replace('-', ":")
 }
 
 /// One line about an IP packet.
@@ -183,7 +189,7 @@ impl Ends {
                 let source = self.source;
                 match (kind, hardware(payload)) {
                     (135, _) => format!("{what} {target}? tell {source}"),
-                    (_, Some(hardware)) => format!("{what} {target} is at {hardware}"),
+                    (_, Some(hardware)) => format!("{what} {target} is at {}", colons(hardware)),
                     (_, None) => format!("{what} {target} is here"),
                 }
             }

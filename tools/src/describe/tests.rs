@@ -84,7 +84,7 @@ fn neighbors_ask_and_answer() {
         frame(&bytes)
     };
     assert_eq!(arp(ArpOperation::Request), "ARP who has 10.77.0.1? tell 10.77.0.2");
-    assert_eq!(arp(ArpOperation::Reply), "ARP 10.77.0.2 is at 02-00-00-00-00-07");
+    assert_eq!(arp(ArpOperation::Reply), "ARP 10.77.0.2 is at 02:00:00:00:00:07");
 
     let nd = |kind, option: &[u8]| {
         let header = PacketBuilder::ethernet2([2; 6], [4; 6]).ipv6(A6, B6, 255);
@@ -93,7 +93,7 @@ fn neighbors_ask_and_answer() {
         frame(&bytes(|out| raw.write(out, &body).unwrap()))
     };
     assert_eq!(nd(135, &[1, 1, 2, 0, 0, 0, 0, 7]), "NS who has fd77::1? tell fd77::2");
-    assert_eq!(nd(136, &[2, 1, 2, 0, 0, 0, 0, 7]), "NA fd77::1 is at 02-00-00-00-00-07");
+    assert_eq!(nd(136, &[2, 1, 2, 0, 0, 0, 0, 7]), "NA fd77::1 is at 02:00:00:00:00:07");
     assert_eq!(nd(136, &[]), "NA fd77::1 is here");
 }
 
@@ -117,6 +117,6 @@ fn no_frame_makes_it_fail() {
             }
         }
     }
-    assert_eq!(frame(&[0; 14]), "00-00-00-00-00-00 > 00-00-00-00-00-00 Ethernet type 0x0000");
+    assert_eq!(frame(&[0; 14]), "00:00:00:00:00:00 > 00:00:00:00:00:00 Ethernet type 0x0000");
     assert_eq!(frame(&[]), "0 bytes, too short for Ethernet");
 }
