@@ -51,8 +51,9 @@ enum Verb {
     ///
     /// Of the configuration, --profile, --timing, --seed, --mac and --mtu count; the networks have
     /// addresses of their own. --capture names a directory, which gets one file for each row that
-    /// the network decides; packet N of the evidence is frame N of that file. With --tap, rows that only await
-    /// silence use the timing "test".
+    /// the network decides; frame N of the evidence is frame N of that file. With --tap, rows that
+    /// only await silence use the timing "test", and the row that needs an ICMP port unreachable
+    /// is left out, as the kernel answers a closed port with a RST.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Errors(ErrorsArgs),
 
@@ -212,7 +213,7 @@ fn completions(shell: Shell) -> Result<(), Failure> {
 
 fn manual(directory: &Path) -> Result<(), Failure> {
     let refused = |error: std::io::Error| {
-        Failure::Told(format!(
+        Failure::Usage(format!(
             "the manual cannot be written to {} ({error}); name another directory",
             directory.display()
         ))
