@@ -8,6 +8,8 @@
 //!
 //! - [`Process`] is one Winsock process, a value: startup count, versions, handles, profile. Its
 //!   methods carry Winsock's own names. Any number of them live in one program.
+//! - `start` (with `std`) makes a process on a TAP device or on loopback;
+//!   `engine::stepped::Simulated` makes one on a host of a simulated network.
 //! - [`engine`] says who advances the stack while a call waits: the waiting caller itself on a
 //!   virtual clock or a microcontroller, or threads that share the work.
 //! - `config` (with `std`) reads one configuration from flags, the environment and a file.

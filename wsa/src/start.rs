@@ -1,4 +1,32 @@
 //! A process on a link of the operating system, as a configuration describes it.
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//!
+//! use wsa::config::{Configuration, Given};
+//! use wsa::constants::{AF_INET, IPPROTO_TCP, SOCK_STREAM};
+//! use wsa::{Arg, sockaddr};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // What TAPSOCK_LINK=tap:tapsock0 and the other variables say.
+//! let configuration = Configuration::read(&Given::default())?;
+//! let process = wsa::start::start(&configuration, None, |_| {})?;
+//! process.wsa_startup(0x0202);
+//! let s = process.socket(AF_INET, SOCK_STREAM, IPPROTO_TCP)?;
+//!
+//! let peer: SocketAddr = "10.77.0.1:80".parse()?;
+//! let name = sockaddr(peer);
+//! let (data, qos) = (Arg::Null, Arg::Null);
+//! match process.wsa_connect(s, name.memory(), name.len(), data, Arg::Null, qos, Arg::Null) {
+//!     Ok(()) => println!("connected"),
+//!     Err(error) => match process.last_cause() {
+//!         Some(cause) => println!("{error}, because {cause}"),
+//!         None => println!("{error}: decided by the call alone"),
+//!     },
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 use std::boxed::Box;
 use std::fmt;
