@@ -7,7 +7,7 @@ use wsa::config::{ConfigError, Configuration, Given, Setting};
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Configuration")]
 pub struct Settings {
-    /// A TOML file with these settings; TAPSOCK_CONFIG names one, too
+    /// A TOML file with these settings; TAPSOCK_CONFIG names one as well
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<String>,
 
@@ -35,7 +35,7 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "BYTES")]
     mtu: Option<String>,
 
-    /// A name server; repeatable
+    /// A name server, which nothing asks yet; repeatable
     #[arg(long, global = true, value_name = "ADDRESS")]
     dns: Vec<String>,
 
@@ -51,7 +51,7 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "NUMBER")]
     seed: Option<String>,
 
-    /// Where captures of the link are written, as pcapng
+    /// Where captures are written, as pcapng: a file, or for errors a directory
     #[arg(long, global = true, value_name = "PATH")]
     capture: Option<String>,
 }
