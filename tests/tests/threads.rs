@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
 use tapsock_stack::time::Duration;
@@ -9,7 +10,7 @@ use tapsock_tests::{Kernel, echo};
 use wsa::config::{Configuration, LinkChoice};
 use wsa::memory::MemoryMut;
 use wsa::start::{ThreadedProcess, start};
-use wsa::{FdSet, SocketHandle};
+use wsa::{BlockingHook, FdSet, SocketHandle};
 
 const THREADS: usize = 8;
 const ROUNDS: u32 = 500;
@@ -142,4 +143,32 @@ fn closing_a_socket_ends_a_receive_that_blocks_on_it_in_another_thread() {
         let code = blocked.join().unwrap().unwrap_err().code();
         assert!(code == 10004 || code == 10038, "{code}");
     }
+}
+
+#[test]
+fn a_blocking_hook_runs_again_and_again_until_it_cancels_the_call() {
+    let mut configuration = Configuration::default();
+    configuration.link = LinkChoice::Loopback;
+    configuration.addresses.clear();
+    let process = Arc::new(start(&configuration, None, |_| {}).unwrap());
+    assert_eq!(process.wsa_startup(0x0101).0, 0);
+    let listener = process.socket(2, 1, 0).unwrap();
+    process.bind_to(listener, "127.0.0.1:7".parse::<SocketAddr>().unwrap()).unwrap();
+    process.listen(listener, 1).unwrap();
+    let runs = Arc::new(AtomicU32::new(0));
+    let hook = {
+        let (process, runs) = (Arc::downgrade(&process), Arc::clone(&runs));
+        BlockingHook::new(move || {
+            if runs.fetch_add(1, Ordering::Relaxed) == 5
+                && let Some(process) = process.upgrade()
+            {
+                process.wsa_cancel_blocking_call().unwrap();
+            }
+            false
+        })
+    };
+    process.wsa_set_blocking_hook(hook).unwrap();
+    // Nobody connects: only the hook can end this.
+    let code = process.accept(listener, MemoryMut::Null, None).unwrap_err().code();
+    assert_eq!((code, runs.load(Ordering::Relaxed)), (10004, 6));
 }

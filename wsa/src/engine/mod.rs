@@ -82,6 +82,12 @@ pub trait Engine<'a> {
         0
     }
 
+    /// Whether time is virtual and moves only as far as something happens: then a wait that nothing
+    /// will ever end can be told ([`Waited::Stuck`]), and must not be cut into pieces.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
     /// Whether the stack is gone for the caller for good, as in the child of a fork. Every call
     /// is WSAENETDOWN then, and [`Engine::with`] is not called.
     fn is_down(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The one loop in which every blocking call waits, and what may interrupt it.
 
-use tapsock_stack::time::Instant;
+use tapsock_stack::time::{Duration, Instant};
 
 use super::thread::{BlockingHook, Fault};
 use super::{Process, SocketHandle};
@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 pub(crate) enum Cue {
     /// To see whether the call can end.
     Look,
-    /// The call ends with this error whatever the turn finds; it may undo what it began.
+    /// The call ends now: with what it has done, or with this error and what it began undone.
     GiveUp(Error),
 }
 
@@ -48,6 +48,13 @@ impl Chores {
         self.hook.is_some()
     }
 }
+
+/// APCs that wait for one thread.
+#[cfg(feature = "alloc")]
+const MOST_APCS: usize = 4096;
+
+/// How long a call with a blocking hook sleeps at the most before the hook runs again.
+const HOOK_PERIOD: Duration = Duration::from_millis(20);
 
 /// How many times in a row a blocking hook is run before the condition is tested again.
 const HOOK_RUNS: usize = 64;
@@ -107,24 +114,31 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                             return Err(access.core.finish(thread, refused));
                         }
                         entered = true;
-                        Ok((access.core.epoch(), until, access.chores(thread)))
+                        Ok((access.core.epoch(), access.now, until, access.chores(thread)))
                     }
                     found => {
                         if entered {
                             access.leave_wait(thread);
                         }
+                        // What the call has done by then counts: bytes that were taken out of a
+                        // queue, or a connection that stands, are not given back.
                         let outcome = match found {
-                            Turn::Done(outcome) if !interrupted => outcome,
-                            _ => Err(Error::WSAEINTR.into()),
+                            Turn::Done(outcome) => outcome,
+                            Turn::Wait(_) => Err(Error::WSAEINTR.into()),
                         };
                         Err(access.core.finish(thread, outcome))
                     }
                 }
             });
-            let (seen, until, chores) = match step {
+            let (seen, now, mut until, chores) = match step {
                 Ok(wait) => wait,
                 Err(outcome) => return outcome,
             };
+            if chores.hook.is_some() && !self.engine.is_simulated() {
+                // Nothing but time brings the hook its next turn.
+                let next = now + HOOK_PERIOD;
+                until = Some(until.map_or(next, |until| until.min(next)));
+            }
             // An APC may have ended the wait, and others may be queued behind it: look again
             // before sleeping. What a hook did shows in the epoch.
             if chores.any() && self.run(thread, chores) {
@@ -168,8 +182,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// QueueUserAPC: `apc` runs on `thread` ([`Process::thread`] there) in its next or present
-    /// wait inside a blocking call, which then goes on waiting. False when the process keeps no
-    /// more records of threads.
+    /// wait inside a blocking call, which then goes on waiting. False when as many wait as a thread
+    /// may have, or when the process keeps no more records of threads.
     #[cfg(feature = "alloc")]
     pub fn queue_user_apc(&self, thread: u64, apc: super::thread::Apc) -> bool {
         if self.engine.is_down() {
@@ -177,6 +191,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         }
         self.engine.with(|access| {
             let Some(record) = access.core.thread_mut(thread) else { return false };
+            if record.apcs.len() >= MOST_APCS {
+                return false;
+            }
             record.apcs.push_back(apc);
             access.core.touch_all();
             true

@@ -190,7 +190,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             }
             let over = match timeout {
                 None => false,
-                Some(timeout) => access.now >= *end.get_or_insert(access.now + timeout),
+                Some(timeout) => access.now >= *end.get_or_insert(later(access.now, timeout)),
             };
             if over {
                 return Turn::Done(Ok(sets.keep(|_, _| false)));
@@ -205,4 +205,10 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             Turn::Wait(end)
         })
     }
+}
+
+/// `now + by`, or the end of time.
+fn later(now: Instant, by: Duration) -> Instant {
+    let micros = i64::try_from(by.total_micros()).unwrap_or(i64::MAX);
+    Instant::from_micros(now.total_micros().saturating_add(micros))
 }

@@ -26,14 +26,15 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// delivery and resets the connection when the time is over.
     ///
     /// # Errors
-    /// WSANOTINITIALISED; WSAEINPROGRESS; WSAENOTSOCK; WSAEWOULDBLOCK for a non-blocking socket
-    /// that would have to linger, which then stays open.
+    /// WSANOTINITIALISED; WSAENOTSOCK; for a socket that would have to linger, which then stays
+    /// open: WSAEWOULDBLOCK when it is non-blocking, WSAEINPROGRESS inside a callback, WSAENOBUFS.
     pub fn closesocket(&self, s: SocketHandle) -> Result<()> {
+        let thread = self.thread();
         let interest = [s.index().unwrap_or(u32::MAX)];
         let mut deadline = None;
         self.block(&interest, |access, cue| {
             let Some(until) = deadline else {
-                return match access.begin_close(s) {
+                return match access.begin_close(thread, s) {
                     Err(error) => Turn::fail(error),
                     Ok(Lingering::No) => Turn::Done(Ok(())),
                     Ok(Lingering::Until(until)) => {
@@ -93,7 +94,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
     }
 
-    fn begin_close(&mut self, s: SocketHandle) -> Result<Lingering> {
+    fn begin_close(&mut self, thread: u64, s: SocketHandle) -> Result<Lingering> {
         self.core.socket(s)?;
         self.settle(s);
         let delivered = self.is_delivered(s);
@@ -115,6 +116,15 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if socket.nonblocking {
             return Err(Error::WSAEWOULDBLOCK);
         }
+        // Whoever must not wait, or has no record to wait with, is refused while the socket is still
+        // as it was.
+        if self.core.in_callback(thread) {
+            return Err(Error::WSAEINPROGRESS);
+        }
+        if self.core.thread_mut(thread).is_none() {
+            return Err(Error::WSAENOBUFS);
+        }
+        let socket = self.core.socket_mut(s)?;
         socket.closing = true;
         self.stack.tcp_shutdown(now, id);
         self.touch(s);

@@ -377,6 +377,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             (IPPROTO_TCP, TCP_NODELAY) => {
                 options.no_delay = *bytes.first().ok_or(Error::WSAEFAULT)? != 0;
             }
+            // Probes without any time between them would end every connection.
+            (IPPROTO_TCP, TCP_KEEPALIVE) if number(bytes)? == 0 => return Err(Error::WSAEINVAL),
             (IPPROTO_TCP, TCP_KEEPALIVE) => options.keep_idle = number(bytes)?,
             (IPPROTO_TCP, TCP_MAXRT) => {
                 options.max_rt = match number(bytes)? {

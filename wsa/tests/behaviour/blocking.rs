@@ -219,3 +219,39 @@ fn the_last_cleanup_wakes_blocked_calls() {
     scene.at(1000, move |_| as_thread(2, || client.wsa_cleanup().unwrap()));
     assert_eq!(code(connect(&scene.client, tcp(&scene.client), SILENT)), 10004);
 }
+
+#[test]
+fn a_closesocket_that_would_linger_inside_a_condition_function_leaves_the_socket_open() {
+    let scene = Scene::documented();
+    let server = &scene.server;
+    let (listening, lingering) = (scene.listen(4000), tcp(server));
+    let peer = scene.client.clone();
+    let far = tcp(&peer);
+    bind(&peer, far, "0.0.0.0:4002").unwrap();
+    peer.listen(far, 1).unwrap();
+    connect(server, lingering, "10.0.0.1:4002").unwrap();
+    // On, for five seconds, with data that nobody has acknowledged yet.
+    server.set_option(lingering, 0xFFFF, 0x80, 0x0005_0001).unwrap();
+    connect(&scene.client, tcp(&scene.client), "10.0.0.2:4000").unwrap();
+    let mut codes = Vec::new();
+    server.send(lingering, b"x".into(), 0).unwrap();
+    let mut condition = |_: &wsa::Caller| {
+        codes = vec![code(server.closesocket(lingering)), code(server.peer_name(lingering))];
+        0
+    };
+    server.wsa_accept(listening, MemoryMut::Null, None, Some(&mut condition)).unwrap();
+    assert_eq!(codes, [10036, 0]);
+    // It carries data as before, and can be closed.
+    scene.run(100);
+    let accepted = accept(&peer, far).unwrap();
+    let mut byte = [0];
+    assert_eq!(peer.recv(accepted, (&mut byte).into(), 0), Ok(1));
+    server.closesocket(lingering).unwrap();
+}
+
+#[test]
+fn the_queue_of_apcs_has_an_end() {
+    let scene = Scene::documented();
+    let queue = || scene.client.queue_user_apc(7, Box::new(|| {}));
+    assert_eq!((0..5000).filter(|_| queue()).count(), 4096);
+}

@@ -149,3 +149,11 @@ fn fionread_counts_a_streams_bytes_and_the_next_datagram() {
     scene.run(100);
     assert_eq!(readable(server, v), 5);
 }
+
+#[test]
+fn keep_alive_probes_need_some_time_between_them() {
+    let scene = Scene::documented();
+    let s = tcp(&scene.client);
+    assert_eq!(code(scene.client.set_option(s, 6, 3, 0)), 10022);
+    assert_eq!(code(scene.client.set_option(s, 6, 3, 1)), 0);
+}

@@ -172,3 +172,20 @@ fn select_wakes_for_whichever_socket_is_first() {
     assert!((scene.seconds() - 3.0).abs() < 0.1);
     assert_eq!(client.option(refused, 0xFFFF, 0x1007).unwrap(), 10065);
 }
+
+#[test]
+fn a_timeout_beyond_the_end_of_time_is_for_ever() {
+    for timeout in [Duration::from_micros(i64::MAX as u64), Duration::MAX] {
+        let scene = Scene::documented();
+        let listening = scene.listen(4000);
+        let peer = scene.client.clone();
+        scene.world.after(Duration::from_secs(1_000_000), move |_| {
+            let s = tcp(&peer);
+            peer.set_nonblocking(s, true).unwrap();
+            let _ = connect(&peer, s, "10.0.0.2:4000");
+        });
+        let mut array = [listening];
+        let mut read = FdSet::of(&mut array);
+        assert_eq!(scene.server.select(Some(&mut read), None, None, Some(timeout)), Ok(1));
+    }
+}

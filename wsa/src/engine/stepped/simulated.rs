@@ -83,6 +83,10 @@ impl Engine<'static> for Simulated {
         }
     }
 
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
     fn thread(&self) -> u64 {
         PLAYED.get().unwrap_or_else(|| OWN.with(|own| *own))
     }
