@@ -32,6 +32,8 @@ pub struct Datagram {
 pub struct DatagramError {
     /// What it says.
     pub kind: CauseKind,
+    /// The datagram was lost on its way: its time to live ended, or a router could not read it.
+    pub in_transit: bool,
     /// Whom the datagram was sent to.
     pub remote: IpEndpoint,
     /// The ICMP packet.

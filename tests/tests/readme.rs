@@ -2,12 +2,12 @@
 //! in a shell, in a fresh network namespace.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use tapsock_tests::Kernel;
 use tapsock_tools::namespace;
@@ -46,7 +46,16 @@ struct Terminal(Child);
 impl Terminal {
     fn open(commands: &str) -> Self {
         // A group of its own, so that all of it can be ended.
-        Self(shell(commands).process_group(0).stdin(Stdio::null()).spawn().unwrap())
+        let mut shell = shell(commands);
+        let shell = shell.process_group(0).stdin(Stdio::null()).stderr(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        // It may have to build first. The rest of what it says is of no interest, but read.
+        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
+        let listens = said.any(|line| line.unwrap().starts_with("listening on "));
+        thread::spawn(move || said.for_each(drop));
+        let terminal = Self(child);
+        assert!(listens, "{commands}");
+        terminal
     }
 }
 
@@ -58,18 +67,11 @@ impl Drop for Terminal {
     }
 }
 
-/// Runs the commands until they succeed; the other terminal may still be building.
-fn eventually(commands: &str) -> Output {
-    let end = Instant::now() + Duration::from_secs(300);
-    loop {
-        let output = shell(commands).output().unwrap();
-        if output.status.success() {
-            return output;
-        }
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(Instant::now() < end, "{said}");
-        thread::sleep(Duration::from_millis(200));
-    }
+/// What the commands print.
+fn printed(commands: &str) -> Output {
+    let output = shell(commands).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    output
 }
 
 #[test]
@@ -81,7 +83,7 @@ fn curl_fetches_a_file_as_printed() {
     assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     let _serving = Terminal::open(&block("serve"));
 
-    let output = eventually(&block("fetch"));
+    let output = printed(&block("fetch"));
     let readme = fs::read(root().join("README.md")).unwrap();
     // Two commands, one a family.
     assert!(output.stdout == [&readme[..], &readme[..]].concat());
@@ -97,7 +99,7 @@ fn a_bridge_of_two_as_printed() {
         assert!(namespace::ip(&format!("link show dev {device}")).is_ok(), "{device}");
     }
     let _serving = Terminal::open(&block("bridge-serve"));
-    let output = eventually(&format!("echo over the bridge | {}", block("bridge-connect").trim()));
+    let output = printed(&format!("echo over the bridge | {}", block("bridge-connect").trim()));
     let back = String::from_utf8_lossy(&output.stdout);
     assert!(back.contains("over the bridge"), "{back}");
 }

@@ -340,7 +340,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         };
         let matched = match error.protocol {
             Transport::Tcp => self.icmp_for_connection(flow, error, kind, evidence),
-            Transport::Udp => self.icmp_for_datagram(flow, kind, evidence),
+            Transport::Udp => self.icmp_for_datagram(flow, error, kind, evidence),
         };
         if matched {
             self.counters.icmp_matched += 1;
@@ -374,10 +374,17 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         true
     }
 
-    fn icmp_for_datagram(&mut self, flow: Flow, kind: CauseKind, evidence: PacketEvidence) -> bool {
+    fn icmp_for_datagram(
+        &mut self,
+        flow: Flow,
+        error: &IcmpError,
+        kind: CauseKind,
+        evidence: PacketEvidence,
+    ) -> bool {
         let Some(id) = self.demux.datagram_sender(&flow) else { return false };
         let Some(socket) = self.datagrams.get_mut(id) else { return false };
-        socket.error(DatagramError { kind, remote: flow.remote, evidence });
+        let in_transit = error.effect == Effect::Transit;
+        socket.error(DatagramError { kind, in_transit, remote: flow.remote, evidence });
         self.datagram_happened(id, Happened::SOFT_ERROR);
         true
     }

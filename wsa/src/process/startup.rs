@@ -67,7 +67,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// WSAStartup with the structure's pointer as the caller gave it. The version is judged
-    /// before the pointer: WSAVERNOTSUPPORTED, then WSAEFAULT.
+    /// before the pointer: WSAVERNOTSUPPORTED, then WSAEFAULT; then WSAEINPROGRESS inside a
+    /// blocking call of a 1.1 process.
     pub fn wsa_startup_into(&self, version: u16, data: Arg<&mut WsaData>) -> i32 {
         if self.engine.is_down() {
             return Error::WSASYSNOTREADY.code();
@@ -79,8 +80,12 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         };
         *data = WsaData::of(negotiated.unwrap_or(VERSION_2_2));
         let Some(version) = negotiated else { return Error::WSAVERNOTSUPPORTED.code() };
+        let thread = self.thread();
         self.engine.with(|access| {
             let core = &mut *access.core;
+            if let Err(error) = core.admit_reentry(thread) {
+                return error.code();
+            }
             let Some(startups) = core.startups.checked_add(1) else {
                 return Error::WSAEPROCLIM.code();
             };

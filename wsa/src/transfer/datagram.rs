@@ -1,12 +1,12 @@
 //! Datagrams.
 
 use tapsock_stack::UdpId;
-use tapsock_stack::event::{Cause, CauseKind, Evidence, PacketSummary};
+use tapsock_stack::event::{Cause, CauseKind, Evidence};
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{RouteError, SendError, Take};
 use tapsock_stack::udp::DatagramError;
-use tapsock_stack::wire::{IpAddress, IpEndpoint};
+use tapsock_stack::wire::IpEndpoint;
 
 use super::Patience;
 use crate::address::{self, Name, ShortZero, SockAddr};
@@ -150,20 +150,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// socket does not want to know.
     fn datagram_fault(&self, s: SocketHandle, error: &DatagramError) -> Option<Fault> {
         let options = &self.core.socket(s).ok()?.options;
-        let expired = match error.evidence.summary {
-            PacketSummary::Icmp { source: IpAddress::Ipv4(_), kind, .. } => {
-                kind == ICMP_TIME_EXCEEDED
-            }
-            PacketSummary::Icmp { source: IpAddress::Ipv6(_), kind, .. } => {
-                kind == ICMPV6_TIME_EXCEEDED
-            }
-            PacketSummary::Tcp { .. } => false,
-        };
         let code = match error.kind {
             CauseKind::Refused if options.udp_conn_reset => Error::WSAECONNRESET,
             CauseKind::Refused => return None,
             _ if !options.udp_net_reset => return None,
-            _ if expired => Error::WSAENETRESET,
+            _ if error.in_transit => Error::WSAENETRESET,
             CauseKind::NetUnreachable => Error::WSAENETUNREACH,
             _ => Error::WSAEHOSTUNREACH,
         };
@@ -175,8 +166,3 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         Some(Fault { error: code, cause: Some(cause) })
     }
 }
-
-/// RFC 792.
-const ICMP_TIME_EXCEEDED: u8 = 11;
-/// RFC 4443, section 3.3.
-const ICMPV6_TIME_EXCEEDED: u8 = 3;
