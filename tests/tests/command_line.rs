@@ -39,7 +39,9 @@ impl Listening {
     /// Ctrl-C, and what was still said.
     fn interrupt(&mut self) -> (Option<i32>, String) {
         let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+        // The shell's own word: the program of this name is not everywhere.
+        let kill = Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status();
+        assert!(kill.unwrap().success());
         let mut log = String::new();
         self.log.read_to_string(&mut log).unwrap();
         (self.child.wait().unwrap().code(), log)

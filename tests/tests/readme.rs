@@ -61,8 +61,9 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        // The shell's own word: the program of this name is not everywhere.
         let group = format!("-{}", self.0.id());
-        let _ = Command::new("kill").args(["--", &group]).status();
+        let _ = Command::new("sh").args(["-c", "kill -- \"$0\"", &group]).status();
         let _ = self.0.wait();
     }
 }

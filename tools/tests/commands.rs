@@ -218,7 +218,9 @@ fn a_listener_on_loopback_ends_with_an_interrupt() {
     stdout.read_line(&mut line).unwrap();
     let listening: Value = serde_json::from_str(&line).unwrap();
     assert_eq!(listening["event"], "listening");
-    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    // The shell's own word: the program of this name is not everywhere.
+    let pid = child.id().to_string();
+    let kill = Command::new("sh").args(["-c", "kill -INT \"$0\"", &pid]).status().unwrap();
     assert!(kill.success());
     let mut rest = String::new();
     stdout.read_to_string(&mut rest).unwrap();
