@@ -244,7 +244,7 @@ impl fmt::Display for PacketEvidence {
         match self.number {
             0 => write!(f, "loopback packet at {}.{:03} s: ", millis / 1000, millis % 1000)?,
             number => {
-                write!(f, "packet {number} at {}.{:03} s: ", millis / 1000, millis % 1000)?;
+                write!(f, "frame {number} at {}.{:03} s: ", millis / 1000, millis % 1000)?;
             }
         }
         self.summary.fmt(f)

@@ -134,23 +134,85 @@ fn the_kernel_connects_to_a_listener() {
 fn two_hundred_connections_at_once_are_all_answered() {
     let Some(kernel) = Kernel::start() else { return };
     let process = Arc::new(process(&kernel));
-    let server = kernel.tcp_server("10.77.0.1:0", echo);
-    let address = server.address();
-    let threads: Vec<_> = (0..200u64)
-        .map(|number| {
-            let process = Arc::clone(&process);
-            thread::spawn(move || {
-                let s = stream(&process, address);
-                send_all(&process, s, Pattern::new(number, 20_000));
-                process.shutdown(s, 1).unwrap();
-                let received = sha256(Incoming(&process, s)).unwrap();
-                assert_eq!(received, sha256(Pattern::new(number, 20_000)).unwrap());
-                process.closesocket(s).unwrap();
+    for (server, _) in BOTH {
+        let address = kernel.tcp_server(server, echo).address();
+        let threads: Vec<_> = (0..200u64)
+            .map(|number| {
+                let process = Arc::clone(&process);
+                thread::spawn(move || {
+                    let s = stream(&process, address);
+                    send_all(&process, s, Pattern::new(number, 20_000));
+                    process.shutdown(s, 1).unwrap();
+                    let received = sha256(Incoming(&process, s)).unwrap();
+                    assert_eq!(received, sha256(Pattern::new(number, 20_000)).unwrap());
+                    process.closesocket(s).unwrap();
+                })
             })
-        })
-        .collect();
-    for thread in threads {
-        thread.join().unwrap();
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_hundred_clients_of_the_kernel_are_served_at_once() {
+    let Some(kernel) = Kernel::start() else { return };
+    let process = Arc::new(process(&kernel));
+    for (_, own) in BOTH {
+        let address: SocketAddr = format!("{own}:8000").parse().unwrap();
+        let listener = process.socket(family(address), SOCK_STREAM, 0).unwrap();
+        process.bind_to(listener, address).unwrap();
+        process.listen(listener, 200).unwrap();
+        let clients: Vec<_> = (0..200u64)
+            .map(|number| {
+                thread::spawn(move || {
+                    let mut stream = TcpStream::connect(address)?;
+                    io::copy(&mut Pattern::new(number, 20_000), &mut stream)?;
+                    stream.shutdown(Shutdown::Write)?;
+                    sha256(stream)
+                })
+            })
+            .collect();
+        let servers: Vec<_> = (0..200)
+            .map(|_| {
+                let s = process.accept(listener, wsa::memory::MemoryMut::Null, None).unwrap();
+                let process = Arc::clone(&process);
+                thread::spawn(move || {
+                    let mut bytes = Vec::new();
+                    Incoming(&process, s).read_to_end(&mut bytes).unwrap();
+                    send_all(&process, s, &bytes[..]);
+                    process.closesocket(s).unwrap();
+                })
+            })
+            .collect();
+        for server in servers {
+            server.join().unwrap();
+        }
+        for (number, client) in (0..200u64).zip(clients) {
+            let expected = sha256(Pattern::new(number, 20_000)).unwrap();
+            assert_eq!(client.join().unwrap().unwrap(), expected, "{own}");
+        }
+        process.closesocket(listener).unwrap();
+    }
+}
+
+#[test]
+fn a_reset_of_ours_is_told_to_the_kernel() {
+    let Some(kernel) = Kernel::start() else { return };
+    let process = process(&kernel);
+    for (server, _) in BOTH {
+        let (address, heard) = kernel.tcp_once(server, |mut stream| {
+            stream.read_exact(&mut [0; 1000])?;
+            stream.read(&mut [0; 16])
+        });
+        let s = stream(&process, address);
+        process.send(s, (&[7; 1000][..]).into(), 0).unwrap();
+        // On, for zero seconds: closesocket resets.
+        process.set_option(s, 0xFFFF, 0x80, 1).unwrap();
+        process.closesocket(s).unwrap();
+        let error = heard.join().unwrap().unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset, "{server}");
     }
 }
 
@@ -174,7 +236,7 @@ fn a_reset_in_the_middle_is_told_to_the_receiver() {
         assert_eq!(error.code(), 10054);
         reset.join().unwrap().unwrap();
         let cause = process.cause(s).unwrap().to_string();
-        assert!(cause.starts_with("reset by peer: packet "), "{cause}");
+        assert!(cause.starts_with("reset by peer: frame "), "{cause}");
         assert!(cause.contains("RST"), "{cause}");
         process.closesocket(s).unwrap();
     }

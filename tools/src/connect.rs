@@ -53,12 +53,12 @@ fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(),
     let called = process.wsa_connect(s, name.memory(), name.len(), data, Arg::Null, qos, Arg::Null);
     let mut result = Outcome::of(called.err(), process.last_cause());
     if result.error == Some(Error::WSAEWOULDBLOCK) {
-        line.result("WSAConnect", &result, None, session.now() - began)?;
+        line.result("WSAConnect", &result, None, [began, session.now()])?;
         result = completed(process, s)?;
         let ends = ends(process, s);
-        line.result("select", &result, ends, session.now() - began)?;
+        line.result("select", &result, ends, [began, session.now()])?;
     } else {
-        line.result("WSAConnect", &result, ends(process, s), session.now() - began)?;
+        line.result("WSAConnect", &result, ends(process, s), [began, session.now()])?;
     }
     if result.error.is_some() {
         return Err(Failure::Failed);
@@ -184,7 +184,7 @@ impl TimeLine {
         call: &str,
         outcome: &Outcome,
         ends: Option<(SocketAddr, SocketAddr)>,
-        after: tapsock_stack::time::Duration,
+        [began, ended]: [Instant; 2],
     ) -> Result<(), Failure> {
         let Outcome { error, cause } = outcome;
         let ends = ends.filter(|_| error.is_none());
@@ -195,7 +195,7 @@ impl TimeLine {
                 code: error.map_or(0, Error::code),
                 name: error.map_or("success", Error::name),
                 text: error.map_or("connected", Error::text),
-                seconds: after.total_micros() as f64 / 1e6,
+                seconds: (ended - began).total_micros() as f64 / 1e6,
                 local: ends.map(|(local, _)| local),
                 peer: ends.map(|(_, peer)| peer),
                 cause: cause.map(|cause| cause.to_string()),
@@ -210,9 +210,9 @@ impl TimeLine {
             Some(Error::WSAEWOULDBLOCK) => (Ink::Strong, Error::WSAEWOULDBLOCK.to_string()),
             Some(error) => (Ink::Bad, error.to_string()),
         };
-        let after = precisely(Instant::ZERO + after);
-        let after = after.trim_start();
-        output::note(&format!("{call} after {after}: {}", self.paint.paint(ink, &text)));
+        // On the time line's clock, below the frame that decided it.
+        let at = precisely(ended);
+        output::note(&format!("{at}      {call}: {}", self.paint.paint(ink, &text)));
         if let Some((local, peer)) = ends {
             output::note(&format!("connected: {local} to {peer}"));
         }

@@ -11,7 +11,6 @@ use tapsock_stack::link::Link;
 use tapsock_stack::link::capture::Capture;
 use tapsock_stack::time::{Duration, Instant};
 use wsa::config::{Configuration, LinkChoice};
-use wsa::engine::Engine;
 use wsa::start::{AnyLink, ThreadedProcess, interface, open_link, start_on};
 use wsa::{Memory, MemoryMut, SocketHandle};
 
@@ -30,6 +29,8 @@ const INTERRUPTED: i32 = 130;
 pub struct Session {
     process: Arc<ThreadedProcess>,
     linger: Duration,
+    /// When the link was opened.
+    began: std::time::Instant,
 }
 
 impl Session {
@@ -57,7 +58,7 @@ impl Session {
         }
         let (link, descriptor) =
             open_link(configuration, Some(DEVICE)).map_err(|error| environment(&error))?;
-        let now = SystemTime::now();
+        let (now, began) = (SystemTime::now(), std::time::Instant::now());
         let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let epoch = Duration::from_micros(u64::try_from(epoch).unwrap_or(u64::MAX));
         let mut watch = Watch::new(move |mut frame| {
@@ -74,9 +75,10 @@ impl Session {
             watch = watch.with_file(file);
         }
         let name = interface(configuration, Some(DEVICE));
-        let link: AnyLink = Box::new(Capture::new(link, watch, &name, now));
+        let link: AnyLink = Box::new(Capture::new(link, watch, &name, now).in_real_time());
         if let (LinkChoice::Tap(name), false) = (&configuration.link, link.is_up()) {
-            note(&format!("tapsock: {name} is down; run: sudo scripts/tap up {name}"));
+            let sentence = format!("{name} is down; run: sudo scripts/tap up {name}");
+            return Err(Failure::Environment(sentence));
         }
         let mut seeded = configuration.clone();
         seeded.seed = Some(cli::seed(configuration));
@@ -84,7 +86,7 @@ impl Session {
         let process = start_on(&seeded, link, descriptor, |config| linger = config.linger)
             .map_err(|error| environment(&error))?;
         match process.wsa_startup(VERSION).0 {
-            0 => Ok(Self { process: Arc::new(process), linger }),
+            0 => Ok(Self { process: Arc::new(process), linger, began }),
             code => Err(Failure::Told(format!("WSAStartup failed with {code}"))),
         }
     }
@@ -104,9 +106,10 @@ impl Session {
         self.process.socket(family, kind, 0).map_err(|error| of_call("socket", error))
     }
 
-    /// The time of the stack's clock, which also frames have.
+    /// The time on the clock that frames are stamped with.
     pub fn now(&self) -> Instant {
-        self.process.engine().with(|access| access.now)
+        let micros = self.began.elapsed().as_micros();
+        Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
     }
 
     /// From now on the first Ctrl-C, or another request to end, closes the socket, which ends the

@@ -195,7 +195,7 @@ fn record(link: AnyLink, path: &Path, interface: &str) -> Result<AnyLink, StartE
     let error = |error| StartError::Capture(path.into(), error);
     let file = BufWriter::new(File::create(path).map_err(error)?);
     // The stack's clock starts when the engine is made, which is now, to some microseconds.
-    Ok(Box::new(Capture::new(link, file, interface, SystemTime::now())))
+    Ok(Box::new(Capture::new(link, file, interface, SystemTime::now()).in_real_time()))
 }
 
 /// A seed that nobody can guess.

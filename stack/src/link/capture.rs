@@ -6,7 +6,7 @@ use core::fmt;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Mutex;
-use std::time::SystemTime;
+use std::time::{Instant as Clock, SystemTime};
 
 use smoltcp::time::Instant;
 
@@ -24,6 +24,8 @@ use super::{Direction, Link, LinkError};
 pub struct Capture<L, W: Write> {
     link: L,
     recorder: Recorder<W>,
+    /// When the recording began, where frames are stamped as they pass.
+    began: Option<Clock>,
 }
 
 impl<L: Link, W: Write> Capture<L, W> {
@@ -32,7 +34,27 @@ impl<L: Link, W: Write> Capture<L, W> {
     /// `epoch` is the wall-clock time of [`Instant::ZERO`]: of the moment at which the clock of
     /// the stack began, or [`SystemTime::UNIX_EPOCH`] for a virtual clock.
     pub fn new(link: L, writer: W, interface: &str, epoch: SystemTime) -> Self {
-        Self { link, recorder: Recorder::new(writer, interface, epoch) }
+        Self { link, recorder: Recorder::new(writer, interface, epoch), began: None }
+    }
+
+    /// Stamps each frame with the real time at which it passes, counted from now, in place of the
+    /// time of the call that it passes in: a stack that takes several frames in one turn gives all
+    /// of them the same. For links of the operating system only; the stack's own clock should
+    /// start at about the same moment.
+    #[must_use]
+    pub fn in_real_time(mut self) -> Self {
+        self.began = Some(Clock::now());
+        self
+    }
+
+    fn stamp(&self, now: Instant) -> Instant {
+        match self.began {
+            Some(began) => {
+                let micros = began.elapsed().as_micros();
+                Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+            }
+            None => now,
+        }
     }
 
     /// The link.
@@ -77,14 +99,16 @@ impl<L: Link, W: Write> Link for Capture<L, W> {
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         let received = self.link.receive(now, buffer)?;
         if let Some(length) = received {
-            self.recorder.frame(now, Direction::Inbound, &buffer[..length]);
+            let at = self.stamp(now);
+            self.recorder.frame(at, Direction::Inbound, &buffer[..length]);
         }
         Ok(received)
     }
 
     fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
         self.link.transmit(now, frame)?;
-        self.recorder.frame(now, Direction::Outbound, frame);
+        let at = self.stamp(now);
+        self.recorder.frame(at, Direction::Outbound, frame);
         Ok(())
     }
 

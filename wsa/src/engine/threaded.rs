@@ -91,8 +91,9 @@ struct Shared<L: Link> {
 
 /// Threads share a stack whose link is a file descriptor.
 ///
-/// Dropping the engine waits until the connections that were closed have delivered what was sent
-/// on them, at most [`Config::linger`](tapsock_stack::config::Config::linger).
+/// Dropping the engine closes what is still open and waits until the closed connections have
+/// delivered what was sent on them. A process that is never dropped, such as one in a `static`,
+/// calls WSACleanup and [`Threaded::deliver`] at its end instead. The wait is at most [`Config::linger`](tapsock_stack::config::Config::linger).
 pub struct Threaded<L: Link + Send + 'static> {
     shared: Arc<Shared<L>>,
     background: Option<JoinHandle<()>>,
