@@ -9,10 +9,16 @@ use tapsock_stack::link::NoLink;
 use tapsock_stack::storage::{Fixed, Memory};
 use tapsock_stack::time::Instant;
 use tapsock_stack::wire::{EthernetAddress, IpEndpoint};
-use wsa::constants::{AF_INET, IPPROTO_TCP, IPPROTO_UDP, SD_SEND, SOCK_DGRAM, SOCK_STREAM};
+use wsa::constants::{
+    AF_INET, CF_ACCEPT, FIONREAD, IPPROTO_TCP, IPPROTO_UDP, SD_SEND, SO_CONNECT_TIME, SO_REUSEADDR,
+    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
+};
 use wsa::engine::stepped::Stepped;
 use wsa::engine::{Engine, Waited};
-use wsa::{Error, MemoryMut, Process, SocketHandle};
+use wsa::{
+    Arg, BlockingHook, Caller, Error, FdSet, Memory as Pointer, MemoryMut, Process, Qos,
+    SocketHandle, WsaBufMut, sockaddr,
+};
 
 const SOCKETS: usize = 4;
 const RING: usize = 2048;
@@ -40,7 +46,69 @@ pub(crate) fn winsock(step: i32) -> Result<(), i32> {
     }
     stream(&process, step + 2)?;
     datagram(&process, step + 12)?;
+    surface(&process, step + 20)?;
     process.wsa_cleanup().map_err(|_| step + 19)
+}
+
+/// What the two conversations do not call: every argument of WSAConnect, a condition function, a
+/// hook, select, options and ioctls.
+fn surface<'a, E: Engine<'a>>(process: &Process<'a, E>, step: i32) -> Result<(), i32> {
+    let open = || process.socket(AF_INET, SOCK_STREAM, IPPROTO_TCP).map_err(|_| step);
+    let (listener, client) = (open()?, open()?);
+    process.bind_to(listener, own(9)).map_err(|_| step + 1)?;
+    process.listen(listener, 1).map_err(|_| step + 1)?;
+
+    process.set_option(client, SOL_SOCKET, SO_REUSEADDR, 1).map_err(|_| step + 2)?;
+    if process.option(client, SOL_SOCKET, SO_CONNECT_TIME) != Ok(u32::MAX) {
+        return Err(step + 2);
+    }
+    process.set_nonblocking(client, true).map_err(|_| step + 3)?;
+    let name = sockaddr(core::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
+    let (mut len, mut room) = (4, [0; 4]);
+    let callee = WsaBufMut { len: &mut len, buf: (&mut room).into() };
+    let connected = process.wsa_connect(
+        client,
+        name.memory(),
+        name.len(),
+        Arg::Null,
+        Arg::Value(callee),
+        Arg::Value(Qos::BEST_EFFORT),
+        Arg::Null,
+    );
+    if (connected, len) != (Err(Error::WSAEWOULDBLOCK), 0) {
+        return Err(step + 4);
+    }
+    let mut writable = [client];
+    let mut write = FdSet::of(&mut writable);
+    if process.select(None, Some(&mut write), None, None) != Ok(1) {
+        return Err(step + 5);
+    }
+    let mut condition = |_: &Caller| CF_ACCEPT;
+    let condition: &mut dyn FnMut(&Caller) -> i32 = &mut condition;
+    let server = process.wsa_accept(listener, MemoryMut::Null, None, Some(condition));
+    let server = server.map_err(|_| step + 6)?;
+    let mut count = 0;
+    let asked = process.wsa_ioctl(
+        server,
+        FIONREAD,
+        Pointer::Null,
+        0,
+        (&mut [0; 4]).into(),
+        4,
+        Some(&mut count),
+    );
+    if (asked, count) != (Ok(()), 4) {
+        return Err(step + 7);
+    }
+    // Winsock 2 has no hooks.
+    let hook = BlockingHook::Function(|| false);
+    if process.wsa_set_blocking_hook(hook).err() != Some(Error::WSAEOPNOTSUPP) {
+        return Err(step + 8);
+    }
+    for socket in [client, server, listener] {
+        process.closesocket(socket).map_err(|_| step + 9)?;
+    }
+    Ok(())
 }
 
 /// 127.0.0.1 with this port.
