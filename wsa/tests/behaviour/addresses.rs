@@ -71,6 +71,12 @@ fn tcp_to_broadcast_or_multicast_fails_later_on_windows() {
         assert_eq!(code(connect(client, s, name)), 10035, "{name}");
         assert_eq!(so_error(client, s), 10049, "{name}");
     }
+    let name = "[ff02::1]:80";
+    assert_eq!(code(connect(client, tcp6(client), name)), 10049);
+    let s = tcp6(client);
+    client.set_nonblocking(s, true).unwrap();
+    assert_eq!(code(connect(client, s, name)), 10035);
+    assert_eq!(so_error(client, s), 10049);
 }
 
 #[test]

@@ -159,6 +159,9 @@ fn a_silent_neighbor_is_host_unreachable_after_three_requests_as_documented() {
 fn a_silent_neighbor_is_a_timeout_on_windows() {
     let scene = Scene::windows();
     assert_eq!(timed(&scene, NOBODY), (10060, 21.0));
+    assert_eq!(timed(&scene, "[fd00::99]:80"), (10060, 21.0));
+    let Evidence::Silence(silence) = evidence(&scene) else { panic!("no silence") };
+    assert_eq!(silence.asked, Asked::NeighborSolicitation);
 }
 
 #[test]
@@ -227,6 +230,7 @@ fn a_lost_link_is_host_unreachable_on_windows() {
     let scene = Scene::windows();
     scene.client.engine().host().set_link_up(false);
     assert_eq!(timed(&scene, "10.0.0.2:80"), (10065, 0.0));
+    assert_eq!(code(connect(&scene.client, udp(&scene.client), "10.0.0.2:80")), 10065);
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! send and recv on streams.
 
+use tapsock_stack::sim::{Conditions, Pair};
+use wsa::engine::stepped::Simulated;
 use wsa::{Memory, MemoryMut, SocketHandle, sockaddr};
 
 use super::scene::*;
@@ -177,4 +179,23 @@ fn absurd_buffer_sizes_do_no_harm() {
         send(&scene.server, t, b"back").unwrap();
         assert_eq!(recv(client, s).unwrap(), b"back");
     }
+}
+
+#[test]
+fn all_sockets_together_queue_at_most_a_total() {
+    let pair = Pair::configured(7, Conditions::GOOD, |config| config.send_total = 100_000);
+    let (client, server) = (Simulated::process(pair.client), Simulated::process(pair.server));
+    assert_eq!((client.wsa_startup(0x0202).0, server.wsa_startup(0x0202).0), (0, 0));
+    let listening = listener(&server, "0.0.0.0:4000");
+    let sockets = [(); 2].map(|()| {
+        let s = tcp(&client);
+        connect(&client, s, "10.0.0.2:4000").unwrap();
+        accept(&server, listening).unwrap();
+        s
+    });
+    // Each ring takes 65,536 bytes; what is beyond them counts.
+    assert_eq!(send(&client, sockets[0], &vec![0; 65_536 + 100_000]), Ok(165_536));
+    assert_eq!(code(send(&client, sockets[1], &vec![0; 65_536 + 1])), 10055);
+    // What was refused has left nothing behind, and what fits its ring is taken.
+    assert_eq!(send(&client, sockets[1], &vec![0; 65_536]), Ok(65_536));
 }
