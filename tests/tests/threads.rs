@@ -15,12 +15,14 @@ use wsa::{BlockingHook, FdSet, SocketHandle};
 const THREADS: usize = 8;
 const ROUNDS: u32 = 500;
 
-fn loopback() -> ThreadedProcess {
+fn started(link: LinkChoice, version: u16) -> ThreadedProcess {
     let mut configuration = Configuration::default();
-    configuration.link = LinkChoice::Loopback;
-    configuration.addresses.clear();
+    if link == LinkChoice::Loopback {
+        configuration.addresses.clear();
+    }
+    configuration.link = link;
     let process = start(&configuration, None, |_| {}).unwrap_or_else(|error| panic!("{error}"));
-    assert_eq!(process.wsa_startup(0x0202).0, 0);
+    assert_eq!(process.wsa_startup(version).0, 0);
     process
 }
 
@@ -53,7 +55,7 @@ fn ping(process: &ThreadedProcess, s: SocketHandle) {
 
 #[test]
 fn both_ends_of_eight_connections_talk_in_sixteen_threads() {
-    let process = Arc::new(loopback());
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
     let address: SocketAddr = "127.0.0.1:7".parse().unwrap();
     let listener = process.socket(2, 1, 0).unwrap();
     process.bind_to(listener, address).unwrap();
@@ -97,10 +99,7 @@ fn both_ends_of_eight_connections_talk_in_sixteen_threads() {
 #[test]
 fn eight_threads_ping_the_kernel_while_one_selects() {
     let Some(kernel) = Kernel::start() else { return };
-    let mut configuration = Configuration::default();
-    configuration.link = LinkChoice::Tap(kernel.device().into());
-    let process = Arc::new(start(&configuration, None, |_| {}).unwrap());
-    process.wsa_startup(0x0202);
+    let process = Arc::new(started(LinkChoice::Tap(kernel.device().into()), 0x0202));
     let address = kernel.tcp_server("10.77.0.1:0", echo).address();
     let selected = stream(&process, address);
     let clients: Vec<_> = (0..THREADS)
@@ -127,10 +126,7 @@ fn eight_threads_ping_the_kernel_while_one_selects() {
 #[test]
 fn closing_a_socket_ends_a_receive_that_blocks_on_it_in_another_thread() {
     let Some(kernel) = Kernel::start() else { return };
-    let mut configuration = Configuration::default();
-    configuration.link = LinkChoice::Tap(kernel.device().into());
-    let process = Arc::new(start(&configuration, None, |_| {}).unwrap());
-    process.wsa_startup(0x0202);
+    let process = Arc::new(started(LinkChoice::Tap(kernel.device().into()), 0x0202));
     let address = kernel.tcp_server("10.77.0.1:0", echo).address();
     for _ in 0..50 {
         let s = stream(&process, address);
@@ -147,11 +143,7 @@ fn closing_a_socket_ends_a_receive_that_blocks_on_it_in_another_thread() {
 
 #[test]
 fn a_blocking_hook_runs_again_and_again_until_it_cancels_the_call() {
-    let mut configuration = Configuration::default();
-    configuration.link = LinkChoice::Loopback;
-    configuration.addresses.clear();
-    let process = Arc::new(start(&configuration, None, |_| {}).unwrap());
-    assert_eq!(process.wsa_startup(0x0101).0, 0);
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0101));
     let listener = process.socket(2, 1, 0).unwrap();
     process.bind_to(listener, "127.0.0.1:7".parse::<SocketAddr>().unwrap()).unwrap();
     process.listen(listener, 1).unwrap();
