@@ -410,3 +410,29 @@ fn a_process_is_both_ends() {
     connect(client, s, "[::1]:4000").unwrap();
     accept(client, listening).unwrap();
 }
+
+#[test]
+fn an_established_connection_gives_up_after_five_retransmissions_or_tcp_maxrt() {
+    // Repeated after 1, 2, 4, 8 and 16 s and given up after 32 more; or after TCP_MAXRT seconds.
+    for (max_rt, seconds) in [(None, 63.0), (Some(10), 10.0)] {
+        let scene = Scene::documented();
+        let client = &scene.client;
+        let (s, _) = scene.connected();
+        if let Some(limit) = max_rt {
+            client.set_option(s, 6, 5, limit).unwrap();
+        }
+        scene.server.engine().host().set_link_up(false);
+        let began = scene.seconds();
+        send(client, s, b"anybody there?").unwrap();
+        assert_eq!(code(recv(client, s)), 10060);
+        assert_eq!(((scene.seconds() - began) * 10.0).round() / 10.0, seconds);
+        let cause = client.cause(s).unwrap();
+        let Evidence::Silence(silence) = cause.evidence else { panic!("no silence") };
+        assert_eq!((cause.kind, silence.asked), (CauseKind::TimedOut, Asked::Retransmission));
+        if max_rt.is_none() {
+            assert_eq!(silence.sent, 5);
+        }
+        // What comes after is told the same.
+        assert_eq!(code(send(client, s, b"hello?")), 10060);
+    }
+}
