@@ -121,7 +121,7 @@ pub struct ConnectArgs {
 #[derive(Debug, Args)]
 pub struct ListenArgs {
     /// The port, 1 to 65535
-    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(value_parser = port)]
     pub port: u16,
 
     /// Datagrams
@@ -139,6 +139,11 @@ pub struct ListenArgs {
     /// Serve the files of this directory over HTTP
     #[arg(long, value_name = "DIR", group = "service", conflicts_with = "udp")]
     pub serve: Option<PathBuf>,
+}
+
+fn port(text: &str) -> Result<u16, String> {
+    let number = text.parse().ok().filter(|&port| port != 0);
+    number.ok_or_else(|| "it must be a number from 1 to 65535".to_string())
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, String> {

@@ -48,7 +48,7 @@ pub struct Settings {
     timing: Option<String>,
 
     /// What everything random is derived from [default: unpredictable]
-    #[arg(long, global = true, value_name = "NUMBER")]
+    #[arg(long, global = true, value_name = "NUMBER", allow_hyphen_values = true)]
     seed: Option<String>,
 
     /// Where captures are written, as pcapng: a file, or for errors a directory
