@@ -3,10 +3,11 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tapsock_stack::time::Duration;
+use tapsock_stack::sim::Repeat;
+use tapsock_stack::time::{Duration, Instant};
 
 use wsa::engine::stepped::as_thread;
-use wsa::{BlockingHook, FdSet, MemoryMut};
+use wsa::{BlockingHook, Error, FdSet, MemoryMut};
 
 use super::scene::*;
 
@@ -254,4 +255,56 @@ fn the_queue_of_apcs_has_an_end() {
     let scene = Scene::documented();
     let queue = || scene.client.queue_user_apc(7, Box::new(|| {}));
     assert_eq!((0..5000).filter(|_| queue()).count(), 4096);
+}
+
+/// A hook that cancels the call of a 1.1 process once the clock shows this many milliseconds.
+fn cancel_at(scene: &Scene, millis: i64) {
+    let (inside, world) = (scene.client.clone(), scene.world.clone());
+    let hook = move || {
+        if world.now().total_millis() >= millis {
+            inside.wsa_cancel_blocking_call().unwrap();
+        }
+        false
+    };
+    scene.client.wsa_set_blocking_hook(BlockingHook::new(hook)).unwrap();
+}
+
+#[test]
+fn a_cancelled_receive_gives_what_it_has_taken_and_only_an_empty_one_is_interrupted() {
+    for (sent, expected) in [(&b"hello"[..], Ok(5)), (b"", Err(Error::WSAEINTR))] {
+        let scene = Scene::version_1_1();
+        let (s, t) = scene.connected();
+        cancel_at(&scene, 1000);
+        let server = scene.server.clone();
+        scene.at(500, move |_| {
+            if !sent.is_empty() {
+                send(&server, t, sent).unwrap();
+            }
+        });
+        // Something must go on happening for the hook to run in virtual time.
+        scene.world.every(Instant::from_millis(0), Duration::from_millis(100), |_| Repeat::Again);
+        let mut buffer = [0; 10];
+        // MSG_WAITALL: ten bytes, of which five will never come.
+        assert_eq!(scene.client.recv(s, (&mut buffer).into(), 8), expected);
+        assert_eq!(&buffer[..sent.len()], sent);
+    }
+}
+
+#[test]
+fn startup_inside_a_hook_is_in_progress_and_counts_for_nothing() {
+    let scene = Scene::version_1_1();
+    let inside = scene.client.clone();
+    let codes = Arc::new(Mutex::new(Vec::new()));
+    let log = codes.clone();
+    let hook = move || {
+        log.lock().unwrap().push(inside.wsa_startup(0x0202).0);
+        inside.wsa_cancel_blocking_call().unwrap();
+        false
+    };
+    scene.client.wsa_set_blocking_hook(BlockingHook::new(hook)).unwrap();
+    assert_eq!(code(connect(&scene.client, tcp(&scene.client), SILENT)), 10004);
+    assert_eq!(*codes.lock().unwrap(), [10036]);
+    // One startup, one cleanup, and no more.
+    assert_eq!(code(scene.client.wsa_cleanup()), 0);
+    assert_eq!(code(scene.client.wsa_cleanup()), 10093);
 }
