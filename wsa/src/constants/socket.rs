@@ -1,0 +1,40 @@
+//! Options of SOL_SOCKET.
+
+/// Debugging; taken and ignored.
+pub const SO_DEBUG: i32 = 0x0001;
+/// Whether the socket listens.
+pub const SO_ACCEPTCONN: i32 = 0x0002;
+/// Bind to an address in use.
+pub const SO_REUSEADDR: i32 = 0x0004;
+/// Probe idle connections.
+pub const SO_KEEPALIVE: i32 = 0x0008;
+/// No routing; taken and ignored.
+pub const SO_DONTROUTE: i32 = 0x0010;
+/// Allow datagrams to broadcast addresses.
+pub const SO_BROADCAST: i32 = 0x0020;
+/// What closesocket does with unsent data: a `linger` of two 16-bit numbers.
+pub const SO_LINGER: i32 = 0x0080;
+/// The reverse of [`SO_LINGER`], as a boolean.
+pub const SO_DONTLINGER: i32 = !SO_LINGER;
+/// Out-of-band data in the stream.
+pub const SO_OOBINLINE: i32 = 0x0100;
+/// Let nobody else bind to the address.
+pub const SO_EXCLUSIVEADDRUSE: i32 = !SO_REUSEADDR;
+/// Bytes that may be queued for sending.
+pub const SO_SNDBUF: i32 = 0x1001;
+/// Bytes that may be queued after receiving.
+pub const SO_RCVBUF: i32 = 0x1002;
+/// Longest blocking send, in milliseconds; 0 for no limit.
+pub const SO_SNDTIMEO: i32 = 0x1005;
+/// Longest blocking receive, in milliseconds; 0 for no limit.
+pub const SO_RCVTIMEO: i32 = 0x1006;
+/// The failure of the last non-blocking connect.
+pub const SO_ERROR: i32 = 0x1007;
+/// The type of the socket.
+pub const SO_TYPE: i32 = 0x1008;
+/// The longest datagram.
+pub const SO_MAX_MSG_SIZE: i32 = 0x2003;
+/// Ask the condition function before the handshake; taken and kept.
+pub const SO_CONDITIONAL_ACCEPT: i32 = 0x3002;
+/// Seconds since the connection was established; 0xFFFFFFFF without one.
+pub const SO_CONNECT_TIME: i32 = 0x700C;
