@@ -3,7 +3,7 @@
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use crate::event::{CauseKind, Happened, PacketEvidence};
-use crate::net::Parsed;
+use crate::net::{Delivery, Origin, Parsed, mark};
 use crate::port::BindAddress;
 use crate::storage::{Fifo, Packet, Storage};
 
@@ -23,8 +23,39 @@ pub struct Datagram {
     pub len: usize,
     /// Who sent it.
     pub remote: IpEndpoint,
-    /// The address that it was sent to.
+    /// The address that it was sent to: of this stack, a broadcast address or a group.
     pub local: IpAddress,
+    /// What kind of address that is.
+    pub delivery: Delivery,
+    /// Whether it came over the link or from this stack itself.
+    pub origin: Origin,
+    /// Time to live, or hop limit, with which it arrived.
+    pub hop_limit: u8,
+    /// Type of service, or traffic class, with which it arrived.
+    pub traffic_class: u8,
+}
+
+/// How a socket sends, and which of its own host's datagrams it hears. Everything counts from the
+/// next datagram on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UdpOptions {
+    /// Time to live, or hop limit, of what goes to one host or to a broadcast address; 0 is taken
+    /// for 1.
+    pub hop_limit: u8,
+    /// The same of what goes to a group. 0 keeps it in this stack.
+    pub multicast_hop_limit: u8,
+    /// Type of service, or traffic class, of everything (RFC 2474).
+    pub traffic_class: u8,
+    /// The own address from which datagrams to groups go out while the socket is bound to none;
+    /// `None` for the one that routing prefers.
+    pub multicast_source: Option<IpAddress>,
+}
+
+impl Default for UdpOptions {
+    /// RFC 1112, section 6.1 wants groups to be reached with a time to live of 1 by default.
+    fn default() -> Self {
+        Self { hop_limit: 64, multicast_hop_limit: 1, traffic_class: 0, multicast_source: None }
+    }
 }
 
 /// An ICMP error about a datagram that was sent.
@@ -66,9 +97,19 @@ pub struct UdpStatus {
 }
 
 struct Queued<P> {
-    remote: IpEndpoint,
-    local: IpAddress,
+    about: About,
     data: P,
+}
+
+/// What is known about a datagram besides its data.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About {
+    pub(crate) source: IpEndpoint,
+    pub(crate) destination: IpEndpoint,
+    pub(crate) delivery: Delivery,
+    pub(crate) origin: Origin,
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
 }
 
 pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
@@ -83,7 +124,7 @@ pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
     pub(crate) filtered: u64,
     overflowed: u64,
     pub(crate) undeliverable: u64,
-    pub(crate) hop_limit: u8,
+    pub(crate) options: UdpOptions,
     pub(crate) owner: u32,
     pub(crate) happened: Happened,
 }
@@ -102,7 +143,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             filtered: 0,
             overflowed: 0,
             undeliverable: 0,
-            hop_limit: 64,
+            options: UdpOptions::default(),
             owner,
             happened: Happened::default(),
         }
@@ -115,8 +156,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             || (self.bytes + datagram.data.len() <= self.limit && self.queue.len() < DATAGRAMS);
         let queued = fits
             && S::Packet::copy_from(datagram.data).is_some_and(|data| {
-                let local = datagram.destination.addr;
-                self.queue.push_back(Queued { remote: datagram.source, local, data }).is_ok()
+                self.queue.push_back(Queued { about: datagram.about, data }).is_ok()
             });
         if queued {
             self.bytes += datagram.data.len();
@@ -140,8 +180,17 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
         let data = front.data.as_ref();
         let copied = data.len().min(buffer.len());
         buffer.get_mut(..copied)?.copy_from_slice(data.get(..copied)?);
-        let datagram =
-            Datagram { copied, len: data.len(), remote: front.remote, local: front.local };
+        let About { source, destination, delivery, origin, hop_limit, traffic_class } = front.about;
+        let datagram = Datagram {
+            copied,
+            len: data.len(),
+            remote: source,
+            local: destination.addr,
+            delivery,
+            origin,
+            hop_limit,
+            traffic_class,
+        };
         if !keep {
             self.bytes -= datagram.len;
             self.queue.pop_front();
@@ -157,7 +206,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
         self.peer = Some(remote);
         let (mut bytes, mut dropped) = (0, 0);
         self.queue.retain(|queued| {
-            let keep = !moved && queued.remote == remote;
+            let keep = !moved && queued.about.source == remote;
             if keep {
                 bytes += queued.data.as_ref().len();
             } else {
@@ -187,15 +236,22 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
 
 /// A datagram that arrives.
 pub(crate) struct Arriving<'p> {
-    pub(crate) source: IpEndpoint,
-    pub(crate) destination: IpEndpoint,
+    pub(crate) about: About,
     pub(crate) data: &'p [u8],
 }
 
 impl<'p> Arriving<'p> {
     /// The datagram of a sane packet.
-    pub(crate) fn of(parsed: &Parsed, packet: &'p [u8]) -> Option<Self> {
+    pub(crate) fn of(parsed: &Parsed, origin: Origin, packet: &'p [u8]) -> Option<Self> {
         let (source, destination) = parsed.endpoints()?;
-        Some(Self { source, destination, data: packet.get(parsed.payload())? })
+        let about = About {
+            source,
+            destination,
+            delivery: parsed.delivery,
+            origin,
+            hop_limit: parsed.hop_limit,
+            traffic_class: mark::traffic_class(packet),
+        };
+        Some(Self { about, data: packet.get(parsed.payload())? })
     }
 }

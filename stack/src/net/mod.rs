@@ -13,6 +13,7 @@ mod discovery;
 pub mod ethernet;
 mod extension;
 pub mod icmp;
+pub mod mark;
 pub mod neighbor;
 pub mod routes;
 pub mod sanity;

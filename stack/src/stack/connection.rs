@@ -69,7 +69,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let connection = Connection {
             passive: false,
             policy: request.policy,
-            options: TcpOptions { max_rt: request.max_rt, ..TcpOptions::default() },
+            options: TcpOptions {
+                max_rt: request.max_rt,
+                hop_limit: request.hop_limit,
+                traffic_class: request.traffic_class,
+                ..TcpOptions::default()
+            },
             role: Role::Owned,
             owner: request.owner,
             ..self.connection(now, flow, cell, request.flow_label)
@@ -131,7 +136,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let most = self.link.mtu().saturating_sub(headers).min(usize::from(u16::MAX)) as u16;
         let path = Path { mss: (!on_loopback).then_some(most), flow_label };
         cell.socket_mut().set_congestion_control(congestion_control(on_loopback));
-        let mut connection = Connection {
+        Connection {
             cell: Some(cell),
             local: flow.local,
             remote: flow.remote,
@@ -155,9 +160,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             owner: 0,
             happened: Happened::default(),
             dirty: false,
-        };
-        connection.apply();
-        connection
+        }
     }
 
     fn enter(&mut self, flow: Flow, connection: Connection<'a, S>) -> Result<TcpId, Exhausted> {
@@ -178,6 +181,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         if let Some(connection) = self.connections.get_mut(id) {
             connection.attached = true;
+            connection.apply();
         }
         Ok(id)
     }

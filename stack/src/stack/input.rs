@@ -11,13 +11,15 @@ use crate::event::{
 };
 use crate::link::{Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
-use crate::net::{Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, sanity};
+use crate::net::{
+    Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, mark, sanity,
+};
 use crate::port::Transport;
 use crate::storage::{Fifo, Storage};
 use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
 use crate::tcp::stage::Verdict;
 use crate::tcp::{Phase, Role};
-use crate::udp::DatagramError;
+use crate::udp::{About, Arriving, DatagramError};
 use crate::{ListenerId, TcpId};
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
@@ -396,8 +398,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         packet: &[u8],
         departing: &mut [u8],
     ) {
-        let Some(datagram) = crate::udp::Arriving::of(parsed, packet) else { return };
-        let flow = Flow { local: datagram.destination, remote: datagram.source };
+        let Some(datagram) = Arriving::of(parsed, arrival.origin(), packet) else { return };
+        let About { source, destination, .. } = datagram.about;
+        let flow = Flow { local: destination, remote: source };
         match self.demux.receiver(&flow) {
             Receiver::Socket(id) => {
                 let Some(socket) = self.datagrams.get_mut(id) else { return };
@@ -446,6 +449,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let retries = self.config.data_retries;
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
+        mark::set_traffic_class(packet, connection.options.traffic_class);
         // With a budget of time there is no count.
         let retries = connection.options.max_rt.is_none().then_some(retries);
         match connection.stage.depart(now, packet, retries) {

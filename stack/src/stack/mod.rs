@@ -19,7 +19,7 @@ use crate::demux::{Demux, Flow, RestId, RestKind};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
 use crate::link::Link;
-use crate::net::{Exhausted, Hop, Net, Reason};
+use crate::net::{Exhausted, Hop, Net, Origin, Reason};
 use crate::port::{BindAddress, BindError, Binding, Ports, Share, Transport};
 use crate::slab::{Place, Slab};
 use crate::storage::{Fifo, Storage};
@@ -134,6 +134,12 @@ struct Arrival {
     /// The frame's number on the link; 0 for the loopback.
     number: u64,
     now: Instant,
+}
+
+impl Arrival {
+    fn origin(self) -> Origin {
+        if self.number == 0 { Origin::Loopback } else { Origin::Link }
+    }
 }
 
 /// How many ICMP errors may be sent: RFC 4443, section 2.4 (f) and RFC 1812, section 4.3.2.8 want

@@ -9,11 +9,11 @@ use crate::UdpId;
 use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
-use crate::net::Hop;
+use crate::net::{Hop, mark};
 use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::Storage;
 use crate::tcp::{OpenError, RouteError, SendError, Take};
-use crate::udp::{Datagram, DatagramError, UdpSocket, UdpStatus};
+use crate::udp::{Datagram, DatagramError, UdpOptions, UdpSocket, UdpStatus};
 
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
@@ -108,10 +108,10 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.datagrams.get(id).map(UdpSocket::status)
     }
 
-    /// Sets the time to live or hop limit of what is sent; 0 is taken for 1.
-    pub fn udp_set_hop_limit(&mut self, id: UdpId, hop_limit: u8) {
+    /// Changes the options of a socket. Nothing happens for a stale handle.
+    pub fn udp_set(&mut self, id: UdpId, options: &UdpOptions) {
         if let Some(socket) = self.core.datagrams.get_mut(id) {
-            socket.hop_limit = hop_limit.max(1);
+            socket.options = *options;
         }
     }
 
@@ -178,18 +178,22 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) -> Result<(), SendError> {
         let Some(socket) = self.datagrams.get(id) else { return Err(SendError::NotConnected) };
-        let source = match (socket.local, socket.address) {
-            (Some(local), _) | (None, BindAddress::Address(local)) => {
-                route?;
-                local
-            }
-            _ => route?,
+        let UdpOptions { hop_limit, multicast_hop_limit, traffic_class, multicast_source } =
+            socket.options;
+        let to_group = remote.addr.is_multicast();
+        let given = match socket.address {
+            BindAddress::Address(own) => Some(own),
+            BindAddress::Any(_) | BindAddress::AnyDual => multicast_source
+                .filter(|own| to_group && Family::of(*own) == Family::of(remote.addr)),
         };
+        let routed = route?;
+        let source = socket.local.or(given).unwrap_or(routed);
+        let hop_limit = if to_group { multicast_hop_limit } else { hop_limit.max(1) };
         if Family::of(source) != Family::of(remote.addr) {
             return Err(SendError::NoRoute);
         }
         let payload_len = UDP_HEADER + data.len();
-        let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, socket.hop_limit);
+        let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, hop_limit);
         let len = ip.header_len() + payload_len;
         let most = match self.net.hop(remote.addr) {
             Hop::Local => usize::from(u16::MAX),
@@ -214,6 +218,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             |payload| payload.copy_from_slice(data),
             &checksums,
         );
+        mark::set_traffic_class(packet, traffic_class);
         self.send(now, departing, len, Some(SocketRef::Udp(id)));
         Ok(())
     }

@@ -43,6 +43,10 @@ pub struct Connect {
     pub max_rt: Option<Duration>,
     /// IPv6 flow label of every packet, 20 bits.
     pub flow_label: u32,
+    /// Time to live or hop limit of all segments; see [`TcpOptions::hop_limit`].
+    pub hop_limit: Option<u8>,
+    /// Type of service or traffic class of all segments.
+    pub traffic_class: u8,
     /// Receive buffer in bytes; the stack's own size where absent.
     pub receive_buffer: Option<usize>,
     /// Transmit ring in bytes; the stack's own size where absent.
@@ -61,6 +65,8 @@ impl Connect {
             policy: ConnectPolicy::IMMEDIATE,
             max_rt: None,
             flow_label: 0,
+            hop_limit: None,
+            traffic_class: 0,
             receive_buffer: None,
             transmit_buffer: None,
             owner: 0,
@@ -206,6 +212,8 @@ pub struct TcpOptions {
     pub max_rt: Option<Duration>,
     /// Time to live or hop limit, 1 to 255; 64 where absent. 0 counts as absent.
     pub hop_limit: Option<u8>,
+    /// Type of service or traffic class of every segment from now on (RFC 2474).
+    pub traffic_class: u8,
 }
 
 /// Whose side of the handshake a connection is on, and who has it.

@@ -6,10 +6,10 @@ use tapsock_stack::event::Happened;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Conditions, Host, Pair};
 use tapsock_stack::tcp::{SendError, Take};
-use tapsock_stack::udp::{Datagram, UdpStatus};
+use tapsock_stack::udp::UdpStatus;
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
-use crate::scene::{HOST_MAC, PEER_MAC, Scene, pattern, scene, seconds};
+use crate::scene::{HOST_MAC, PEER_MAC, Scene, pattern, receive_udp as receive, scene, seconds};
 
 fn open(host: &Host, address: BindAddress, port: u16, bytes: usize) -> UdpId {
     host.with(|stack, _| {
@@ -24,13 +24,6 @@ fn any(host: &Host, port: u16) -> UdpId {
 
 fn status(host: &Host, id: UdpId) -> UdpStatus {
     host.with(|stack, _| stack.udp(id).unwrap())
-}
-
-fn receive(host: &Host, id: UdpId) -> Option<(Vec<u8>, Datagram)> {
-    let mut buffer = vec![0; 65536];
-    let datagram = host.with(|stack, _| stack.udp_recv(id, &mut buffer, Take::Consume))?;
-    buffer.truncate(datagram.copied);
-    Some((buffer, datagram))
 }
 
 /// A datagram from 10.0.0.`source` to port 5000 of 10.0.0.`destination` in a frame for `mac`.

@@ -7,6 +7,7 @@ mod determinism;
 mod handshake;
 mod limits;
 mod listener;
+mod marks;
 mod patience;
 mod robustness;
 mod scene;

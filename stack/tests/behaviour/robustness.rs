@@ -531,6 +531,7 @@ fn perform<'a, S: Storage<'a>>(
                 keep_alive: keep_alive.map(time),
                 max_rt: max_rt.map(time),
                 hop_limit: Some(hops),
+                traffic_class: hops,
             };
             stack.tcp_set(*now, pick(&held.connections, id)?, &options);
         }

@@ -16,10 +16,11 @@ use tapsock_stack::event::{Asked, Cause, CauseKind, Evidence, Happened, PacketEv
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Conditions, Host, Pair, Router, World};
-use tapsock_stack::tcp::{Connect, OpenError, Phase, TcpStatus};
+use tapsock_stack::tcp::{Connect, OpenError, Phase, Take, TcpStatus};
 use tapsock_stack::time::{Duration, Instant};
+use tapsock_stack::udp::Datagram;
 use tapsock_stack::wire::{IpAddress, IpCidr, IpEndpoint};
-use tapsock_stack::{ListenerId, TcpId};
+use tapsock_stack::{ListenerId, TcpId, UdpId};
 
 /// The first sequence number of scripted peers: a few bytes more and it wraps.
 const PEER_ISN: u32 = 0xffff_fff0;
@@ -527,4 +528,20 @@ pub(crate) fn connect_with(
     let mut request = Connect::new(local, remote);
     adjust(&mut request);
     host.with(|stack, now| stack.tcp_connect(now, &request))
+}
+
+/// A datagram socket with room for 64 KiB.
+pub(crate) fn open_udp(host: &Host, address: BindAddress, port: u16) -> UdpId {
+    host.with(|stack, _| {
+        let binding = stack.bind(Transport::Udp, address, port, Share::Reuse).unwrap();
+        stack.udp_open(binding, 65536, 0).unwrap()
+    })
+}
+
+/// The oldest datagram, and what is known about it.
+pub(crate) fn receive_udp(host: &Host, id: UdpId) -> Option<(Vec<u8>, Datagram)> {
+    let mut buffer = vec![0; 65536];
+    let datagram = host.with(|stack, _| stack.udp_recv(id, &mut buffer, Take::Consume))?;
+    buffer.truncate(datagram.copied);
+    Some((buffer, datagram))
 }

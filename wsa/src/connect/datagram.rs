@@ -2,9 +2,9 @@
 
 use tapsock_stack::UdpId;
 use tapsock_stack::link::Link;
-use tapsock_stack::port::{self, BindAddress, Transport};
+use tapsock_stack::port::{self, BindAddress, Binding, Transport};
 use tapsock_stack::storage::Storage;
-use tapsock_stack::wire::IpEndpoint;
+use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
 use super::reserve::share_of;
 use crate::address::{Family, SockAddr};
@@ -77,23 +77,37 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Family::V6 => BindAddress::Any(port::Family::V6),
         };
         let share = share_of(socket);
-        let receive = socket.options.receive_room();
         let binding = self
             .stack
             .bind_for(Transport::Udp, wildcard, remote, share)
             .map_err(socket::bind_error)?;
-        let owner = s.index().unwrap_or(u32::MAX);
-        let id = match self.stack.udp_open(binding, receive, owner) {
-            Ok(id) => id,
-            Err(error) => {
-                self.stack.unbind(binding);
-                return Err(self.open_fault(error, remote.addr));
-            }
-        };
+        let id = self.open_datagram(s, binding, remote.addr)?;
         let socket = self.core.socket_mut(s)?;
         socket.bound = Some(Bound { binding, implicit: true });
         socket.state = State::Datagram(id);
         Ok(id)
+    }
+
+    /// The stack's socket on what `binding` holds, with the options that were set so far. The
+    /// binding is given back if there can be none.
+    pub(crate) fn open_datagram(
+        &mut self,
+        s: SocketHandle,
+        binding: Binding,
+        address: IpAddress,
+    ) -> Result<UdpId, Fault> {
+        let options = self.core.socket(s)?.options;
+        let owner = s.index().unwrap_or(u32::MAX);
+        match self.stack.udp_open(binding, options.receive_room(), owner) {
+            Ok(id) => {
+                self.stack.udp_set(id, &options.for_datagrams());
+                Ok(id)
+            }
+            Err(error) => {
+                self.stack.unbind(binding);
+                Err(self.open_fault(error, address))
+            }
+        }
     }
 
     /// Undoes an implicit bind.

@@ -179,13 +179,16 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if options.fail_on_icmp {
             policy.icmp = OnError::Fail;
         }
+        let established = options.for_connection();
         let request = Connect {
             local: reserved.local,
             remote,
             syn: options.syn_timing(default_timing),
             policy,
-            max_rt: options.for_connection().max_rt,
+            max_rt: established.max_rt,
             flow_label: peer.flow_label(),
+            hop_limit: established.hop_limit,
+            traffic_class: established.traffic_class,
             receive_buffer: Some(options.receive_room()),
             transmit_buffer: None,
             owner: s.index().unwrap_or(u32::MAX),

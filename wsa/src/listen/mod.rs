@@ -78,18 +78,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Kind::Stream => Transport::Tcp,
             Kind::Datagram => Transport::Udp,
         };
-        let receive = socket.options.receive_room();
         let binding =
             self.stack.bind(transport, address, name.port, share).map_err(socket::bind_error)?;
         if kind == Kind::Datagram {
-            let owner = s.index().unwrap_or(u32::MAX);
-            match self.stack.udp_open(binding, receive, owner) {
-                Ok(id) => self.core.socket_mut(s)?.state = State::Datagram(id),
-                Err(error) => {
-                    self.stack.unbind(binding);
-                    return Err(self.open_fault(error, wire));
-                }
-            }
+            let id = self.open_datagram(s, binding, wire)?;
+            self.core.socket_mut(s)?.state = State::Datagram(id);
         }
         self.core.socket_mut(s)?.bound = Some(Bound { binding, implicit: false });
         Ok(())

@@ -141,7 +141,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let options = &socket.options;
         match socket.state {
             State::Connected(id) => self.stack.tcp_set(self.now, id, &options.for_connection()),
-            State::Datagram(id) => self.stack.udp_set_hop_limit(id, options.hop_limit_or_default()),
+            State::Datagram(id) => self.stack.udp_set(id, &options.for_datagrams()),
             State::Idle | State::Connecting(..) | State::Listening(_) => {}
         }
         Ok(())

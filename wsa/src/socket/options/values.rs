@@ -3,6 +3,7 @@
 use tapsock_stack::config::SynTiming;
 use tapsock_stack::tcp::TcpOptions;
 use tapsock_stack::time::Duration;
+use tapsock_stack::udp::UdpOptions;
 
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
@@ -104,7 +105,13 @@ impl Options {
                 MaxRt::Forever => Some(Duration::MAX),
             },
             hop_limit: self.hop_limit,
+            traffic_class: 0,
         }
+    }
+
+    /// How a datagram socket shall send.
+    pub(crate) fn for_datagrams(&self) -> UdpOptions {
+        UdpOptions { hop_limit: self.hop_limit_or_default(), ..UdpOptions::default() }
     }
 
     /// The SYN schedule of an attempt, where the socket changes the stack's own.
