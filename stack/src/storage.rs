@@ -110,13 +110,34 @@ pub trait Chain: Default {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Keeps a copy of `bytes` behind what waits already; false when that is impossible.
-    fn push(&mut self, bytes: &[u8]) -> bool;
+    /// Keeps a copy of all `pieces` behind what waits already; false when that is impossible.
+    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool;
     /// Offers the oldest bytes to `take`, which says how many it took, until it takes less than
     /// it was offered or nothing is left.
     fn drain(&mut self, take: impl FnMut(&[u8]) -> usize);
     /// Forgets everything.
     fn clear(&mut self);
+}
+
+/// How many bytes the pieces have together.
+pub(crate) fn total_len<'d>(pieces: impl Iterator<Item = &'d [u8]>) -> usize {
+    pieces.fold(0, |total, piece| total.saturating_add(piece.len()))
+}
+
+/// Copies `bytes` into `pieces`, filling one after the other; how many had room.
+pub(crate) fn scatter<'d>(bytes: &[u8], pieces: impl Iterator<Item = &'d mut [u8]>) -> usize {
+    let mut rest = bytes;
+    for piece in pieces {
+        let (now, later) = rest.split_at(rest.len().min(piece.len()));
+        if let Some(room) = piece.get_mut(..now.len()) {
+            room.copy_from_slice(now);
+        }
+        rest = later;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    bytes.len() - rest.len()
 }
 
 /// The one type parameter that chooses every table and every buffer.
@@ -230,10 +251,14 @@ mod growable {
             self.len
         }
 
-        fn push(&mut self, bytes: &[u8]) -> bool {
-            if !bytes.is_empty() {
-                self.parts.push_back(Bytes::copy_from_slice(bytes));
-                self.len += bytes.len();
+        fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
+            let len = total_len(pieces.clone());
+            if len > 0 {
+                // One part for one send, however many pieces it comes in.
+                let mut part = BytesMut::with_capacity(len);
+                pieces.for_each(|piece| part.extend_from_slice(piece));
+                self.parts.push_back(part.freeze());
+                self.len += len;
             }
             true
         }
@@ -372,8 +397,8 @@ impl Chain for NoChain {
     fn len(&self) -> usize {
         0
     }
-    fn push(&mut self, bytes: &[u8]) -> bool {
-        bytes.is_empty()
+    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
+        total_len(pieces) == 0
     }
     fn drain(&mut self, _: impl FnMut(&[u8]) -> usize) {}
     fn clear(&mut self) {}

@@ -5,7 +5,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 use crate::event::{CauseKind, Happened, PacketEvidence};
 use crate::net::{Delivery, Origin, Parsed, mark};
 use crate::port::BindAddress;
-use crate::storage::{Fifo, Packet, Storage};
+use crate::storage::{Fifo, Packet, Storage, scatter};
 
 /// ICMP errors that a socket keeps for its owner; further ones are dropped.
 const ERRORS: usize = 8;
@@ -175,11 +175,14 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
         self.errors.pop_front()
     }
 
-    pub(crate) fn receive(&mut self, buffer: &mut [u8], keep: bool) -> Option<Datagram> {
+    pub(crate) fn receive<'d>(
+        &mut self,
+        pieces: impl Iterator<Item = &'d mut [u8]>,
+        keep: bool,
+    ) -> Option<Datagram> {
         let front = self.queue.front()?;
         let data = front.data.as_ref();
-        let copied = data.len().min(buffer.len());
-        buffer.get_mut(..copied)?.copy_from_slice(data.get(..copied)?);
+        let copied = scatter(data, pieces);
         let About { source, destination, delivery, origin, hop_limit, traffic_class } = front.about;
         let datagram = Datagram {
             copied,

@@ -132,24 +132,41 @@ impl<'m> WsaBuf<'m> {
     pub(crate) fn is_readable(&self) -> bool {
         self.len == 0 || self.buf.read(self.len as usize).is_some()
     }
+
+    /// The bytes; none where they cannot be read.
+    pub(crate) fn bytes(&self) -> &'m [u8] {
+        self.buf.read(self.len as usize).unwrap_or_default()
+    }
 }
 
 /// A WSABUF that a call fills.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Default)]
 pub struct WsaBufMut<'m> {
-    /// Length in bytes: of the room before the call, of what was written after it.
-    pub len: &'m mut u32,
+    /// Length in bytes. As callee data of a connect: of the room before the call, of what was
+    /// written after it. In a list of a receiving call: of the room, and left alone.
+    pub len: u32,
     /// The room.
     pub buf: MemoryMut<'m>,
 }
 
-impl WsaBufMut<'_> {
+impl<'m> WsaBufMut<'m> {
+    /// A WSABUF of this room.
+    pub fn new(room: &'m mut [u8]) -> Self {
+        let len = u32::try_from(room.len()).unwrap_or(u32::MAX);
+        Self { len, buf: MemoryMut::Bytes(room) }
+    }
+
     /// Whether there is room for `len` bytes.
     pub(crate) fn is_writable(&self) -> bool {
         match &self.buf {
-            _ if *self.len == 0 => true,
+            _ if self.len == 0 => true,
             MemoryMut::Null | MemoryMut::Unwritable => false,
-            MemoryMut::Bytes(bytes) => bytes.len() >= *self.len as usize,
+            MemoryMut::Bytes(bytes) => bytes.len() >= self.len as usize,
         }
+    }
+
+    /// The room; none where it cannot be written.
+    pub(crate) fn room(&mut self) -> &mut [u8] {
+        self.buf.write(self.len as usize).unwrap_or_default()
     }
 }

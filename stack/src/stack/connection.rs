@@ -13,7 +13,7 @@ use crate::event::{
 use crate::link::Link;
 use crate::net::Hop;
 use crate::port::Family;
-use crate::storage::{Cell, Chain, Fifo, Storage};
+use crate::storage::{Cell, Chain, Fifo, Storage, total_len};
 use crate::tcp::handshake::{Due, Handshake, later};
 use crate::tcp::segment::{FIN, RST, Segment};
 use crate::tcp::stage::{Path, Stage};
@@ -186,10 +186,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         Ok(id)
     }
 
-    pub(super) fn accept_bytes(
+    pub(super) fn accept_bytes<'d>(
         &mut self,
         id: TcpId,
-        data: &[u8],
+        mut pieces: impl Iterator<Item = &'d [u8]> + Clone,
         limit: usize,
     ) -> Result<usize, SendError> {
         let (chained, total) = (self.chained, self.config.send_total);
@@ -213,19 +213,30 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         } else {
             0
         };
-        let beyond = data.len().saturating_sub(room);
+        let offered = total_len(pieces.clone());
+        let beyond = offered.saturating_sub(room);
         if S::Chain::UNBOUNDED && beyond > 0 && chained.saturating_add(beyond) > total {
             return Err(SendError::NoBuffers);
         }
-        let (now, later) = data.split_at(data.len().min(room));
-        let taken = cell.socket_mut().send_slice(now).unwrap_or(0);
-        let kept =
-            if S::Chain::UNBOUNDED && connection.chain.push(later) { later.len() } else { 0 };
-        self.chained += kept;
-        if taken + kept == 0 && !data.is_empty() {
+        let mut taken = 0;
+        let mut divided = None;
+        for piece in pieces.by_ref() {
+            let fitting = piece.get(..room - taken).unwrap_or(piece);
+            let sent = cell.socket_mut().send_slice(fitting).unwrap_or(0);
+            taken += sent;
+            if sent < piece.len() {
+                divided = piece.get(sent..);
+                break;
+            }
+        }
+        if S::Chain::UNBOUNDED && connection.chain.push(divided.into_iter().chain(pieces)) {
+            self.chained += offered - taken;
+            taken = offered;
+        }
+        if taken == 0 && offered > 0 {
             return Err(SendError::WouldBlock);
         }
-        Ok(taken + kept)
+        Ok(taken)
     }
 
     /// Lets a connection send what it has, at most [`BURST`] segments, and sets its next deadline.

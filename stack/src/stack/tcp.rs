@@ -1,12 +1,14 @@
 //! Connections and listeners: the calls.
 
+use core::iter;
+
 use smoltcp::time::Instant;
 
 use super::Stack;
 use crate::event::Happened;
 use crate::link::Link;
 use crate::port::{Binding, Transport};
-use crate::storage::{Fifo, Storage};
+use crate::storage::{Fifo, Storage, scatter};
 use crate::tcp::handshake::later;
 use crate::tcp::{
     Close, Connect, Connection, Listener, OpenError, Phase, ReceiveError, Role, SendError, Take,
@@ -36,10 +38,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.held(id).map(Connection::status)
     }
 
-    /// Sends `data`.
-    ///
-    /// With a heap it is accepted whole while fewer than `limit` bytes are queued, and what the
-    /// ring does not hold is kept beside it; without, as much as the ring has room for.
+    /// Sends `data`; see [`Stack::tcp_send_gathered`].
     ///
     /// # Errors
     /// As [`SendError`] says; nothing was accepted then.
@@ -50,13 +49,29 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         data: &[u8],
         limit: usize,
     ) -> Result<usize, SendError> {
-        let accepted = self.core.accept_bytes(id, data, limit)?;
+        self.tcp_send_gathered(now, id, iter::once(data), limit)
+    }
+
+    /// Sends the bytes of all `pieces`, one after the other, as one send.
+    ///
+    /// With a heap they are accepted whole while fewer than `limit` bytes are queued, and what the
+    /// ring does not hold is kept beside it; without, as much as the ring has room for.
+    ///
+    /// # Errors
+    /// As [`SendError`] says; nothing was accepted then.
+    pub fn tcp_send_gathered<'d>(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        limit: usize,
+    ) -> Result<usize, SendError> {
+        let accepted = self.core.accept_bytes(id, pieces, limit)?;
         self.core.service(now, id, self.departing.as_mut());
         Ok(accepted)
     }
 
-    /// Receives into `buffer`. `Ok(0)` for a non-empty buffer means that the peer closed its
-    /// direction and everything was received.
+    /// Receives into `buffer`; see [`Stack::tcp_recv_scattered`].
     ///
     /// # Errors
     /// As [`ReceiveError`] says.
@@ -65,6 +80,23 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         now: Instant,
         id: TcpId,
         buffer: &mut [u8],
+        take: Take,
+    ) -> Result<usize, ReceiveError> {
+        self.tcp_recv_scattered(now, id, iter::once(buffer), take)
+    }
+
+    /// Receives into `pieces`, filling one after the other. `Ok(0)` where they have room means
+    /// that the peer closed its direction and everything was received.
+    ///
+    /// A peek into several pieces sees no further than one packet of the largest size.
+    ///
+    /// # Errors
+    /// As [`ReceiveError`] says.
+    pub fn tcp_recv_scattered<'d>(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        pieces: impl Iterator<Item = &'d mut [u8]>,
         take: Take,
     ) -> Result<usize, ReceiveError> {
         let Some(connection) = self.core.held_mut(id) else {
@@ -82,11 +114,30 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             return if status.fin_received { Ok(0) } else { Err(ReceiveError::WouldBlock) };
         }
         let socket = cell.socket_mut();
+        let mut pieces = pieces.filter(|piece| !piece.is_empty());
+        // Bytes are there, so no call has a reason to fail.
         match take {
-            // Bytes are there, so neither call has a reason to fail.
-            Take::Peek => Ok(socket.peek_slice(buffer).unwrap_or(0)),
+            Take::Peek => {
+                let Some(first) = pieces.next() else { return Ok(0) };
+                let mut seen = socket.peek_slice(first).unwrap_or(0);
+                if let Some(second) = pieces.next().filter(|_| seen == first.len()) {
+                    // smoltcp shows its queue from the front only.
+                    let staged = self.departing.as_mut();
+                    let len = socket.peek_slice(staged).unwrap_or(0);
+                    let rest = staged.get(seen.min(len)..len).unwrap_or_default();
+                    seen += scatter(rest, iter::once(second).chain(pieces));
+                }
+                Ok(seen)
+            }
             Take::Consume => {
-                let received = socket.recv_slice(buffer).unwrap_or(0);
+                let mut received = 0;
+                for piece in pieces {
+                    let taken = socket.recv_slice(piece).unwrap_or(0);
+                    received += taken;
+                    if taken < piece.len() {
+                        break;
+                    }
+                }
                 if connection.attached {
                     self.core.service(now, id, self.departing.as_mut());
                 }

@@ -1,5 +1,7 @@
 //! UDP sockets: the calls.
 
+use core::{iter, mem};
+
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, IpRepr, UdpPacket, UdpRepr};
@@ -11,7 +13,7 @@ use crate::event::SocketRef;
 use crate::link::Link;
 use crate::net::{Hop, mark};
 use crate::port::{BindAddress, Binding, Family, Transport};
-use crate::storage::Storage;
+use crate::storage::{Storage, total_len};
 use crate::tcp::{OpenError, RouteError, SendError, Take};
 use crate::udp::{Datagram, DatagramError, UdpOptions, UdpSocket, UdpStatus};
 
@@ -115,7 +117,21 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         }
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram; see [`Stack::udp_send_gathered`].
+    ///
+    /// # Errors
+    /// As [`Stack::udp_send_gathered`].
+    pub fn udp_send(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        remote: IpEndpoint,
+        data: &[u8],
+    ) -> Result<(), SendError> {
+        self.udp_send_gathered(now, id, remote, iter::once(data))
+    }
+
+    /// Sends one datagram of the bytes of all `pieces`, one after the other.
     ///
     /// A datagram for a neighbor that must be asked for first waits, and is dropped without
     /// another word if it does not answer.
@@ -124,20 +140,31 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// [`SendError::TooLong`] when it does not fit one packet of the link, or of the loopback;
     /// [`SendError::NoRoute`] and [`SendError::LinkDown`]; [`SendError::NotConnected`] for a
     /// stale handle.
-    pub fn udp_send(
+    pub fn udp_send_gathered<'d>(
         &mut self,
         now: Instant,
         id: UdpId,
         remote: IpEndpoint,
-        data: &[u8],
+        pieces: impl Iterator<Item = &'d [u8]> + Clone,
     ) -> Result<(), SendError> {
         let route = self.source_for(remote.addr);
-        self.core.udp_send(now, id, remote, data, route, self.departing.as_mut())
+        self.core.udp_send(now, id, remote, pieces, route, self.departing.as_mut())
     }
 
-    /// Receives the oldest datagram; what does not fit `buffer` is lost when it is consumed.
+    /// Receives the oldest datagram; see [`Stack::udp_recv_scattered`].
     pub fn udp_recv(&mut self, id: UdpId, buffer: &mut [u8], take: Take) -> Option<Datagram> {
-        self.core.datagrams.get_mut(id)?.receive(buffer, take == Take::Peek)
+        self.udp_recv_scattered(id, iter::once(buffer), take)
+    }
+
+    /// Receives the oldest datagram into `pieces`, filling one after the other; what has no room
+    /// there is lost when the datagram is consumed.
+    pub fn udp_recv_scattered<'d>(
+        &mut self,
+        id: UdpId,
+        pieces: impl Iterator<Item = &'d mut [u8]>,
+        take: Take,
+    ) -> Option<Datagram> {
+        self.core.datagrams.get_mut(id)?.receive(pieces, take == Take::Peek)
     }
 
     /// Takes the oldest ICMP error about a datagram that was sent.
@@ -168,12 +195,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
     }
 
-    fn udp_send(
+    fn udp_send<'d>(
         &mut self,
         now: Instant,
         id: UdpId,
         remote: IpEndpoint,
-        data: &[u8],
+        pieces: impl Iterator<Item = &'d [u8]> + Clone,
         route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
     ) -> Result<(), SendError> {
@@ -192,7 +219,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if Family::of(source) != Family::of(remote.addr) {
             return Err(SendError::NoRoute);
         }
-        let payload_len = UDP_HEADER + data.len();
+        let data_len = total_len(pieces.clone());
+        // The length field of UDP has 16 bits.
+        if data_len > usize::from(u16::MAX) {
+            return Err(SendError::TooLong);
+        }
+        let payload_len = UDP_HEADER + data_len;
         let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, hop_limit);
         let len = ip.header_len() + payload_len;
         let most = match self.net.hop(remote.addr) {
@@ -214,8 +246,18 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             &mut UdpPacket::new_unchecked(room),
             &source,
             &remote.addr,
-            data.len(),
-            |payload| payload.copy_from_slice(data),
+            data_len,
+            |mut payload| {
+                for piece in pieces {
+                    // The room is as long as all of them together.
+                    let room = mem::take(&mut payload);
+                    let Some((now, later)) = room.split_at_mut_checked(piece.len()) else {
+                        return;
+                    };
+                    now.copy_from_slice(piece);
+                    payload = later;
+                }
+            },
             &checksums,
         );
         mark::set_traffic_class(packet, traffic_class);

@@ -17,7 +17,7 @@ use wsa::engine::stepped::Stepped;
 use wsa::engine::{Engine, Waited};
 use wsa::{
     Arg, BlockingHook, Caller, Error, FdSet, Memory as Pointer, MemoryMut, Process, Qos,
-    SocketHandle, WsaBufMut, sockaddr,
+    SocketHandle, WsaBuf, WsaBufMut, sockaddr,
 };
 
 const SOCKETS: usize = 4;
@@ -64,18 +64,18 @@ fn surface<'a, E: Engine<'a>>(process: &Process<'a, E>, step: i32) -> Result<(),
     }
     process.set_nonblocking(client, true).map_err(|_| step + 3)?;
     let name = sockaddr(core::net::SocketAddr::from((Ipv4Addr::LOCALHOST, 9)));
-    let (mut len, mut room) = (4, [0; 4]);
-    let callee = WsaBufMut { len: &mut len, buf: (&mut room).into() };
+    let mut room = [0; 4];
+    let mut callee = WsaBufMut::new(&mut room);
     let connected = process.wsa_connect(
         client,
         name.memory(),
         name.len(),
         Arg::Null,
-        Arg::Value(callee),
+        Arg::Value(&mut callee),
         Arg::Value(Qos::BEST_EFFORT),
         Arg::Null,
     );
-    if (connected, len) != (Err(Error::WSAEWOULDBLOCK), 0) {
+    if (connected, callee.len) != (Err(Error::WSAEWOULDBLOCK), 0) {
         return Err(step + 4);
     }
     let mut writable = [client];
@@ -166,9 +166,17 @@ fn exchange<'a, E: Engine<'a>>(
     let sent = process.send(from, b"no heap".into(), 0);
     let mut buffer = [0; 16];
     let received = process.recv(to, MemoryMut::Bytes(&mut buffer), 0);
-    if sent == Ok(7) && received == Ok(7) && buffer.starts_with(b"no heap") {
-        Ok(())
-    } else {
-        Err(step)
+    if sent != Ok(7) || received != Ok(7) || !buffer.starts_with(b"no heap") {
+        return Err(step);
     }
+    // The same with lists of buffers.
+    let list = [WsaBuf::new(b"no "), WsaBuf::new(b"heap")];
+    let (mut sent, mut received, mut flags) = (0, 0, 0);
+    process.wsa_send(from, Arg::Value(&list), Some(&mut sent), 0).map_err(|_| step)?;
+    let (mut front, mut back) = ([0; 5], [0; 5]);
+    let mut rooms = [WsaBufMut::new(&mut front), WsaBufMut::new(&mut back)];
+    let count = Some(&mut received);
+    process.wsa_recv(to, Arg::Value(&mut rooms), count, Some(&mut flags)).map_err(|_| step)?;
+    let whole = (sent, received) == (7, 7) && &front == b"no he" && back.starts_with(b"ap");
+    if whole { Ok(()) } else { Err(step) }
 }

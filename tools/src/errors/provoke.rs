@@ -261,22 +261,22 @@ impl<S: Stage> Script<'_, S> {
     fn connect_with(&self, s: SocketHandle, rest: Rest<'_>) -> Came {
         let name = sockaddr(Party::Listening.address(Ip::V4));
         let Rest { caller_data, callee_data, sqos, gqos } = rest;
-        let mut length = 4;
-        let buffer = |pointer| match pointer {
-            Pointer::Null => MemoryMut::Null,
-            Pointer::Unreadable => MemoryMut::Unwritable,
-        };
+        let mut room = WsaBufMut { len: 4, buf: MemoryMut::Null };
         let callee = match callee_data {
             Callee::Absent => Arg::Null,
             Callee::Unwritable => Arg::Unreadable,
             Callee::Buffer(pointer) => {
-                Arg::Value(WsaBufMut { len: &mut length, buf: buffer(pointer) })
+                room.buf = match pointer {
+                    Pointer::Null => MemoryMut::Null,
+                    Pointer::Unreadable => MemoryMut::Unwritable,
+                };
+                Arg::Value(&mut room)
             }
         };
         let mut came = self.decide(|| {
             self.process.wsa_connect(s, name.memory(), name.len(), caller_data, callee, sqos, gqos)
         });
-        if length != 4 {
+        if room.len != 4 {
             came.wrong = Some("the refused call has changed lpCalleeData->len".into());
         }
         came

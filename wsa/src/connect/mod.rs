@@ -93,7 +93,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         name: Memory<'_>,
         namelen: i32,
         caller_data: Arg<WsaBuf<'_>>,
-        mut callee_data: Arg<WsaBufMut<'_>>,
+        callee_data: Arg<&mut WsaBufMut<'_>>,
         sqos: Arg<Qos<'_>>,
         gqos: Arg<Qos<'_>>,
     ) -> Result<()> {
@@ -135,8 +135,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 Err(fault) => Turn::Done(Err(fault)),
             }
         });
-        if answered && let Arg::Value(data) = &mut callee_data {
-            *data.len = 0;
+        if answered && let Arg::Value(data) = callee_data {
+            data.len = 0;
         }
         outcome
     }

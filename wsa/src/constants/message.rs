@@ -8,3 +8,7 @@ pub const MSG_PEEK: i32 = 0x2;
 pub const MSG_DONTROUTE: i32 = 0x4;
 /// Receive until the buffer is full.
 pub const MSG_WAITALL: i32 = 0x8;
+/// Receive what is there at once; taken and ignored.
+pub const MSG_PUSH_IMMEDIATE: i32 = 0x20;
+/// A part of a message: what WSARecv says of a datagram longer than its buffers.
+pub const MSG_PARTIAL: i32 = 0x8000;

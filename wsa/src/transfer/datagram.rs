@@ -8,18 +8,22 @@ use tapsock_stack::tcp::{RouteError, SendError, Take};
 use tapsock_stack::udp::DatagramError;
 use tapsock_stack::wire::IpEndpoint;
 
-use super::Patience;
+use super::{Gather, Patience, Receipt, Scatter, Sender};
 use crate::address::{self, Name, ShortZero, SockAddr};
 use crate::constants::{LINK_SCOPE_ID, MSG_PEEK};
 use crate::engine::Access;
 use crate::error::Error;
-use crate::memory::{Memory, MemoryMut};
+use crate::memory::Memory;
 use crate::process::{Cue, Fault, SocketHandle, Turn};
 use crate::socket::{Socket, State};
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// send on a datagram socket.
-    pub(super) fn send_to_peer(&mut self, s: SocketHandle, data: &[u8]) -> Result<usize, Fault> {
+    pub(super) fn send_to_peer(
+        &mut self,
+        s: SocketHandle,
+        list: Gather<'_, '_>,
+    ) -> Result<usize, Fault> {
         let socket = self.core.socket(s)?;
         if socket.shut.send {
             return Err(Error::WSAESHUTDOWN.into());
@@ -27,14 +31,14 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let (State::Datagram(id), Some(peer)) = (socket.state, socket.peer) else {
             return Err(Error::WSAENOTCONN.into());
         };
-        self.send_datagram(id, peer.endpoint(), data)
+        self.send_datagram(id, peer.endpoint(), list)
     }
 
     /// sendto on a datagram socket.
     pub(super) fn send_to(
         &mut self,
         s: SocketHandle,
-        data: &[u8],
+        list: Gather<'_, '_>,
         name: Memory<'_>,
         namelen: i32,
     ) -> Result<usize, Fault> {
@@ -59,7 +63,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let was_bound = bound.is_some();
         self.source_for(remote.addr)?;
         let id = self.datagram_socket(s, remote)?;
-        let sent = self.send_datagram(id, remote, data);
+        let sent = self.send_datagram(id, remote, list);
         if sent.is_err() && !was_bound {
             self.unbind_datagram(s);
         }
@@ -70,22 +74,24 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         &mut self,
         id: UdpId,
         remote: IpEndpoint,
-        data: &[u8],
+        list: Gather<'_, '_>,
     ) -> Result<usize, Fault> {
-        match self.stack.udp_send(self.now, id, remote, data) {
-            Ok(()) => Ok(data.len()),
+        match self.stack.udp_send_gathered(self.now, id, remote, list.behind(0)) {
+            Ok(()) => Ok(list.len()),
             Err(SendError::NoRoute) => Err(self.route_fault(RouteError::NoRoute, remote.addr)),
             Err(error) => Err(self.send_fault(error)),
         }
     }
 
     /// recv (`from` is `None`) and recvfrom on a datagram socket.
+    #[allow(clippy::too_many_arguments)]
     pub(super) fn receive_datagram(
         &mut self,
         s: SocketHandle,
-        buffer: &mut [u8],
+        list: &mut Scatter<'_, '_>,
         flags: i32,
-        from: &mut Option<(MemoryMut<'_>, Option<&mut i32>)>,
+        from: &mut Option<Sender<'_>>,
+        receipt: &mut Receipt,
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
@@ -99,7 +105,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             }
         }
         let take = if flags & MSG_PEEK != 0 { Take::Peek } else { Take::Consume };
-        let Some(datagram) = self.stack.udp_recv(id, buffer, take) else {
+        let Some(datagram) = self.stack.udp_recv_scattered(id, list.behind(0), take) else {
             return self.wait_for_transfer(s, timeout, patience, cue);
         };
         let written = self.core.socket(s).and_then(|socket| {
@@ -112,18 +118,21 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                 _ => Ok(()),
             }
         });
-        Turn::Done(match written {
-            Err(error) => Err(error.into()),
-            Ok(()) if datagram.len > datagram.copied => Err(Error::WSAEMSGSIZE.into()),
-            Ok(()) => Ok(datagram.copied),
-        })
+        if let Err(error) = written {
+            return Turn::fail(error);
+        }
+        *receipt = Receipt { copied: datagram.copied, truncated: datagram.len > datagram.copied };
+        if receipt.truncated {
+            return Turn::fail(Error::WSAEMSGSIZE);
+        }
+        Turn::Done(Ok(datagram.copied))
     }
 
     /// The stack's socket and the time limit, or what stands against receiving.
     fn receivable(
         &self,
         s: SocketHandle,
-        from: &mut Option<(MemoryMut<'_>, Option<&mut i32>)>,
+        from: &mut Option<Sender<'_>>,
     ) -> Result<(UdpId, u32), Error> {
         let socket = self.core.socket(s)?;
         if let Some((room, len)) = from

@@ -1,18 +1,35 @@
-//! send, recv, sendto, recvfrom.
+//! send, recv, sendto, recvfrom, and with lists of buffers WSASend, WSARecv, WSASendTo,
+//! WSARecvFrom.
+//!
+//! All of them are one send and one receive with a list of buffers; that of send and recv has one.
 
 mod datagram;
+mod list;
 mod stream;
+mod vectored;
+
+pub use list::MAX_BUFFERS;
+pub(crate) use list::{Gather, Scatter};
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::{Duration, Instant};
 
-use crate::constants::{MSG_DONTROUTE, MSG_OOB, MSG_PEEK, MSG_WAITALL};
+use crate::constants::{
+    MSG_DONTROUTE, MSG_OOB, MSG_PARTIAL, MSG_PEEK, MSG_PUSH_IMMEDIATE, MSG_WAITALL,
+};
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
-use crate::memory::{Memory, MemoryMut};
+use crate::memory::{Memory, MemoryMut, WsaBuf, WsaBufMut};
 use crate::process::{Cue, Process, SocketHandle, Turn};
 use crate::socket::Kind;
+
+/// What a receive on a stream takes. MSG_PUSH_IMMEDIATE changes nothing: data is always handed
+/// out as soon as it is there.
+const STREAM_FLAGS: i32 = MSG_PEEK | MSG_WAITALL | MSG_PUSH_IMMEDIATE;
+/// What a receive of a datagram takes. MSG_PARTIAL changes nothing: a part of a datagram is
+/// never there without the rest.
+const DATAGRAM_FLAGS: i32 = MSG_PEEK | MSG_PARTIAL;
 
 /// When a blocking transfer began, for its time limit.
 #[derive(Debug, Clone, Copy, Default)]
@@ -33,34 +50,45 @@ impl Patience {
     }
 }
 
+/// The room for a sender's name, and its length.
+pub(crate) type Sender<'m> = (MemoryMut<'m>, Option<&'m mut i32>);
+
+impl Turn<usize> {
+    /// What was done was done: a call that has moved bytes gives their number, and the next one
+    /// says why it was not more.
+    fn or_done(self, bytes: usize) -> Self {
+        match self {
+            Self::Done(Err(_)) if bytes > 0 => Self::Done(Ok(bytes)),
+            turn => turn,
+        }
+    }
+}
+
+/// What a receive did, also where it failed with WSAEMSGSIZE.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Receipt {
+    /// Bytes that went into the buffers.
+    pub(crate) copied: usize,
+    /// It was a datagram longer than the buffers.
+    pub(crate) truncated: bool,
+}
+
 impl<'a, E: Engine<'a>> Process<'a, E> {
     /// send: queues `data` for the peer. Gives the number of bytes taken.
     ///
     /// On a stream the data is taken whole as soon as fewer than SO_SNDBUF bytes are queued;
     /// until then a blocking call waits. (A stack without a heap takes what its ring has room
-    /// for; a blocking call then goes on until everything is taken.)
+    /// for; a blocking call then goes on until everything is taken.) A send of no bytes waits in
+    /// the same way and sends nothing; on a datagram socket it sends an empty datagram.
     ///
     /// # Errors
-    /// WSAENOTSOCK; WSAEFAULT; WSAEOPNOTSUPP for a flag that is not supported; WSAENOTCONN;
+    /// WSAENOTSOCK; WSAEFAULT; WSAEOPNOTSUPP for a flag other than MSG_DONTROUTE; WSAENOTCONN;
     /// WSAESHUTDOWN; WSAEWOULDBLOCK; WSAETIMEDOUT after SO_SNDTIMEO; WSAEMSGSIZE for too long a
     /// datagram; WSAENOBUFS; WSAECONNRESET, WSAECONNABORTED, WSAETIMEDOUT when the connection has
     /// ended so; WSAENETUNREACH, WSAENETDOWN for datagrams without a way; WSAEINTR.
     pub fn send(&self, s: SocketHandle, data: Memory<'_>, flags: i32) -> Result<usize> {
-        let Some(data) = readable(data) else { return self.fault(s) };
-        let thread = self.thread();
-        let interest = [s.index().unwrap_or(u32::MAX)];
-        let mut patience = Patience::default();
-        let mut sent = 0;
-        let mut waiting = false;
-        self.block(&interest, |access, cue| {
-            let turn = match access.transfer_kind(thread, s, waiting, flags, MSG_DONTROUTE) {
-                Err(error) => Turn::fail(error),
-                Ok(Kind::Stream) => access.send_stream(s, data, &mut sent, &mut patience, cue),
-                Ok(Kind::Datagram) => Turn::Done(access.send_to_peer(s, data)),
-            };
-            waiting = true;
-            turn
-        })
+        let buffer = readable(data);
+        self.send_gathered(s, Gather::one(buffer.as_ref()), flags)
     }
 
     /// sendto: sends a datagram to `name`, or to the default peer when `name` is null. A socket
@@ -77,29 +105,28 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         name: Memory<'_>,
         namelen: i32,
     ) -> Result<usize> {
-        if name == Memory::Null || !self.is_datagram(s) {
-            return self.send(s, data, flags);
-        }
-        let Some(data) = readable(data) else { return self.fault(s) };
-        let thread = self.thread();
-        self.call(|access| {
-            access.transfer_kind(thread, s, false, flags, MSG_DONTROUTE)?;
-            access.send_to(s, data, name, namelen)
-        })
+        let buffer = readable(data);
+        self.send_gathered_to(s, Gather::one(buffer.as_ref()), flags, name, namelen)
     }
 
     /// recv: takes received data into `buffer`. Gives the number of bytes, 0 when the peer has
-    /// closed its direction (or for an empty datagram). MSG_PEEK leaves the data in the queue;
-    /// MSG_WAITALL fills the buffer.
+    /// closed its direction (or for an empty datagram). MSG_PEEK leaves the data in the queue.
+    /// MSG_WAITALL fills the buffer of a blocking stream; when the peer's FIN, a failure, the time
+    /// limit or an interruption comes in between, the call gives what there is, and the next one
+    /// says what came.
     ///
     /// # Errors
-    /// WSAENOTSOCK; WSAEFAULT; WSAEOPNOTSUPP for a flag that is not supported; WSAENOTCONN for a
+    /// WSAENOTSOCK; WSAEFAULT; WSAEOPNOTSUPP for a flag that is not supported, and for MSG_WAITALL
+    /// with MSG_PEEK or MSG_PARTIAL, on a non-blocking socket or on datagrams; WSAEINVAL for
+    /// MSG_OOB on a stream, as there are no such data; WSAENOTCONN for a
     /// stream that is not connected, and after a datagram disconnect; WSAEINVAL for an unbound
     /// datagram socket; WSAESHUTDOWN; WSAEWOULDBLOCK; WSAETIMEDOUT after SO_RCVTIMEO; WSAEMSGSIZE
     /// for a datagram longer than the buffer, which is filled; WSAECONNRESET for a reset, and on
     /// a datagram socket when an earlier datagram met a closed port; WSAEINTR.
     pub fn recv(&self, s: SocketHandle, buffer: MemoryMut<'_>, flags: i32) -> Result<usize> {
-        self.receive(s, buffer, flags, None)
+        let mut buffer = writable(buffer);
+        let list = Scatter::one(buffer.as_mut());
+        self.receive_scattered(s, list, flags, None, &mut Receipt::default())
     }
 
     /// recvfrom: the same, with the sender's name in `name`, which has `namelen` bytes. A null
@@ -116,35 +143,84 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         name: MemoryMut<'_>,
         namelen: Option<&mut i32>,
     ) -> Result<usize> {
-        self.receive(s, buffer, flags, Some((name, namelen)))
+        let mut buffer = writable(buffer);
+        let list = Scatter::one(buffer.as_mut());
+        let from = Some((name, namelen));
+        self.receive_scattered(s, list, flags, from, &mut Receipt::default())
     }
 
-    fn receive(
+    /// Sends to the peer. `list` may say why there is none: an error that counts after the
+    /// handle's.
+    pub(crate) fn send_gathered(
         &self,
         s: SocketHandle,
-        buffer: MemoryMut<'_>,
+        list: Result<Gather<'_, '_>>,
         flags: i32,
-        mut from: Option<(MemoryMut<'_>, Option<&mut i32>)>,
     ) -> Result<usize> {
-        let Some(buffer) = buffer.bytes() else { return self.fault(s) };
         let thread = self.thread();
         let interest = [s.index().unwrap_or(u32::MAX)];
         let mut patience = Patience::default();
-        let mut received = 0;
+        let mut sent = 0;
         let mut waiting = false;
         self.block(&interest, |access, cue| {
-            let allowed = MSG_PEEK | MSG_WAITALL;
-            let turn = match access.transfer_kind(thread, s, waiting, flags, allowed) {
+            let turn = match access.begin_send(thread, s, waiting, list, flags) {
                 Err(error) => Turn::fail(error),
-                Ok(Kind::Stream) => {
-                    access.receive_stream(s, buffer, flags, &mut received, &mut patience, cue)
+                Ok((Kind::Stream, list)) => {
+                    access.send_stream(s, list, &mut sent, &mut patience, cue)
                 }
-                Ok(Kind::Datagram) => {
-                    access.receive_datagram(s, buffer, flags, &mut from, &mut patience, cue)
+                Ok((Kind::Datagram, list)) => Turn::Done(access.send_to_peer(s, list)),
+            };
+            waiting = true;
+            turn.or_done(sent)
+        })
+    }
+
+    /// The same to a name, which counts on datagram sockets only.
+    pub(crate) fn send_gathered_to(
+        &self,
+        s: SocketHandle,
+        list: Result<Gather<'_, '_>>,
+        flags: i32,
+        name: Memory<'_>,
+        namelen: i32,
+    ) -> Result<usize> {
+        if name == Memory::Null || !self.is_datagram(s) {
+            return self.send_gathered(s, list, flags);
+        }
+        let thread = self.thread();
+        self.call(|access| {
+            let (_, list) = access.begin_send(thread, s, false, list, flags)?;
+            access.send_to(s, list, name, namelen)
+        })
+    }
+
+    /// Receives, and the sender's name if it is wanted. `list` is as for
+    /// [`Process::send_gathered`].
+    pub(crate) fn receive_scattered(
+        &self,
+        s: SocketHandle,
+        mut list: Result<Scatter<'_, '_>>,
+        flags: i32,
+        mut from: Option<Sender<'_>>,
+        receipt: &mut Receipt,
+    ) -> Result<usize> {
+        let thread = self.thread();
+        let interest = [s.index().unwrap_or(u32::MAX)];
+        let mut patience = Patience::default();
+        let mut waiting = false;
+        self.block(&interest, |access, cue| {
+            let turn = match access.begin_receive(thread, s, waiting, &mut list, flags) {
+                Err(error) => Turn::fail(error),
+                Ok((Kind::Stream, list)) => {
+                    access.receive_stream(s, list, flags, &mut receipt.copied, &mut patience, cue)
+                }
+                Ok((Kind::Datagram, list)) => {
+                    let from = &mut from;
+                    access.receive_datagram(s, list, flags, from, receipt, &mut patience, cue)
                 }
             };
             waiting = true;
-            turn
+            if receipt.truncated { turn } else { turn.or_done(receipt.copied) }
         })
     }
 
@@ -152,51 +228,76 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         !self.engine().is_down()
             && self.engine().with(|access| access.core.socket(s).is_ok_and(|s| !s.is_stream()))
     }
-
-    /// A bad buffer: WSAEFAULT, unless the handle is no socket's.
-    fn fault<T>(&self, s: SocketHandle) -> Result<T> {
-        self.call(|access| {
-            access.core.socket(s)?;
-            Err(Error::WSAEFAULT.into())
-        })
-    }
 }
 
-/// The bytes to be sent; none from a null pointer is what zero bytes look like in C, and is told
-/// apart by the entry points, which know the length.
-fn readable(data: Memory<'_>) -> Option<&[u8]> {
+/// The one buffer of send; none where it cannot be read. A null pointer with zero bytes is what
+/// zero bytes look like in C, and is told apart by the entry points, which know the length.
+fn readable(data: Memory<'_>) -> Option<WsaBuf<'_>> {
     match data {
-        Memory::Bytes(bytes) => Some(bytes),
+        Memory::Bytes(bytes) => Some(WsaBuf::new(bytes)),
         Memory::Null | Memory::Unreadable => None,
     }
 }
 
+/// The same for recv.
+fn writable(buffer: MemoryMut<'_>) -> Option<WsaBufMut<'_>> {
+    buffer.bytes().map(WsaBufMut::new)
+}
+
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
-    /// What every transfer looks at first.
-    fn transfer_kind(
+    /// What every send looks at first.
+    fn begin_send<'l, 'm>(
         &mut self,
         thread: u64,
         s: SocketHandle,
         waiting: bool,
+        list: Result<Gather<'l, 'm>>,
         flags: i32,
-        allowed: i32,
-    ) -> Result<Kind> {
-        let kind = match self.core.socket(s) {
-            Ok(socket) => socket.kind,
-            // closesocket on another thread has taken the socket away.
-            Err(_) if waiting => return Err(Error::WSAEINTR),
-            Err(error) => return Err(error),
-        };
-        if flags & MSG_OOB != 0 && allowed & MSG_PEEK != 0 && kind == Kind::Stream {
-            // There is never out-of-band data to be received.
-            return Err(Error::WSAEINVAL);
-        }
-        if flags & !allowed != 0 || (flags & MSG_WAITALL != 0 && flags & MSG_PEEK != 0) {
+    ) -> Result<(Kind, Gather<'l, 'm>)> {
+        let kind = self.transfer_kind(s, waiting)?;
+        let list = list?;
+        if flags & !MSG_DONTROUTE != 0 {
             return Err(Error::WSAEOPNOTSUPP);
         }
         self.may_block(thread, s)?;
         self.settle(s);
-        Ok(kind)
+        Ok((kind, list))
+    }
+
+    /// What every receive looks at first.
+    fn begin_receive<'r, 'l, 'm>(
+        &mut self,
+        thread: u64,
+        s: SocketHandle,
+        waiting: bool,
+        list: &'r mut Result<Scatter<'l, 'm>>,
+        flags: i32,
+    ) -> Result<(Kind, &'r mut Scatter<'l, 'm>)> {
+        let kind = self.transfer_kind(s, waiting)?;
+        let list = list.as_mut().map_err(|error| *error)?;
+        let cannot_wait = !waiting && self.core.socket(s)?.nonblocking;
+        let (fill, peek) = (flags & MSG_WAITALL != 0, flags & MSG_PEEK != 0);
+        match kind {
+            // There is never out-of-band data to be received.
+            Kind::Stream if flags & MSG_OOB != 0 => return Err(Error::WSAEINVAL),
+            Kind::Stream if flags & !STREAM_FLAGS != 0 || (fill && (peek || cannot_wait)) => {
+                return Err(Error::WSAEOPNOTSUPP);
+            }
+            Kind::Datagram if flags & !DATAGRAM_FLAGS != 0 => return Err(Error::WSAEOPNOTSUPP),
+            Kind::Stream | Kind::Datagram => {}
+        }
+        self.may_block(thread, s)?;
+        self.settle(s);
+        Ok((kind, list))
+    }
+
+    fn transfer_kind(&self, s: SocketHandle, waiting: bool) -> Result<Kind> {
+        match self.core.socket(s) {
+            Ok(socket) => Ok(socket.kind),
+            // closesocket on another thread has taken the socket away.
+            Err(_) if waiting => Err(Error::WSAEINTR),
+            Err(error) => Err(error),
+        }
     }
 
     /// What a transfer that could not be done at once does now.

@@ -5,7 +5,7 @@ use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{ReceiveError, SendError, Take};
 
-use super::Patience;
+use super::{Gather, Patience, Scatter};
 use crate::constants::{MSG_PEEK, MSG_WAITALL};
 use crate::engine::Access;
 use crate::error::{Error, Result};
@@ -25,22 +25,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_stream(
         &mut self,
         s: SocketHandle,
-        data: &[u8],
-        sent: &mut usize,
-        patience: &mut Patience,
-        cue: Cue,
-    ) -> Turn<usize> {
-        match self.send_rest(s, data, sent, patience, cue) {
-            // What was taken was taken; the next call tells why it was not more.
-            Turn::Done(Err(_)) if *sent > 0 => Turn::Done(Ok(*sent)),
-            turn => turn,
-        }
-    }
-
-    fn send_rest(
-        &mut self,
-        s: SocketHandle,
-        data: &[u8],
+        list: Gather<'_, '_>,
         sent: &mut usize,
         patience: &mut Patience,
         cue: Cue,
@@ -53,12 +38,12 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
         let (limit, timeout) = (socket.options.send_buffer, socket.options.send_timeout);
         let nonblocking = socket.nonblocking;
-        let rest = data.get(*sent..).unwrap_or_default();
         // A send buffer of zero bytes still takes one send at a time.
-        match self.stack.tcp_send(self.now, id, rest, (limit as usize).max(1)) {
+        let limit = (limit as usize).max(1);
+        match self.stack.tcp_send_gathered(self.now, id, list.behind(*sent), limit) {
             Ok(taken) => {
                 *sent += taken;
-                if *sent >= data.len() || nonblocking {
+                if *sent >= list.len() || nonblocking {
                     return Turn::Done(Ok(*sent));
                 }
                 self.wait_for_transfer(s, timeout, patience, cue)
@@ -71,22 +56,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn receive_stream(
         &mut self,
         s: SocketHandle,
-        buffer: &mut [u8],
-        flags: i32,
-        received: &mut usize,
-        patience: &mut Patience,
-        cue: Cue,
-    ) -> Turn<usize> {
-        match self.receive_rest(s, buffer, flags, received, patience, cue) {
-            Turn::Done(Err(_)) if *received > 0 => Turn::Done(Ok(*received)),
-            turn => turn,
-        }
-    }
-
-    fn receive_rest(
-        &mut self,
-        s: SocketHandle,
-        buffer: &mut [u8],
+        list: &mut Scatter<'_, '_>,
         flags: i32,
         received: &mut usize,
         patience: &mut Patience,
@@ -98,40 +68,34 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Err(error) => return Turn::fail(error),
         };
         let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
-        let (timeout, nonblocking) = (socket.options.receive_timeout, socket.nonblocking);
+        let timeout = socket.options.receive_timeout;
         let take = if flags & MSG_PEEK != 0 { Take::Peek } else { Take::Consume };
-        let fill = flags & MSG_WAITALL != 0 && !nonblocking;
-        if buffer.is_empty() {
+        let room = list.len();
+        if room == 0 {
             // No bytes are wanted, only to know when there are some.
-            let ready = self.stack.tcp(id).is_none_or(|status| {
-                status.receivable > 0 || status.peer_closed || status.cause.is_some()
-            });
-            if ready {
-                return Turn::Done(Ok(0));
-            }
-            return self.wait_for_transfer(s, timeout, patience, cue);
+            let Some(status) = self.stack.tcp(id) else { return Turn::fail(Error::WSAENOTCONN) };
+            return match status.cause {
+                Some(cause) => Turn::Done(Err(self.connection_fault(cause))),
+                None if status.receivable > 0 || status.peer_closed => Turn::Done(Ok(0)),
+                None => self.wait_for_transfer(s, timeout, patience, cue),
+            };
         }
-        loop {
-            let rest = buffer.get_mut(*received..).unwrap_or_default();
-            if rest.is_empty() {
-                return Turn::Done(Ok(*received));
-            }
-            match self.stack.tcp_recv(self.now, id, rest, take) {
-                Ok(0) => return Turn::Done(Ok(*received)),
-                Ok(taken) => {
-                    *received += taken;
-                    if !fill {
-                        return Turn::Done(Ok(*received));
-                    }
+        match self.stack.tcp_recv_scattered(self.now, id, list.behind(*received), take) {
+            Ok(0) => Turn::Done(Ok(*received)),
+            Ok(taken) => {
+                *received += taken;
+                if *received >= room || flags & MSG_WAITALL == 0 {
+                    return Turn::Done(Ok(*received));
                 }
-                Err(ReceiveError::WouldBlock) => {
-                    return self.wait_for_transfer(s, timeout, patience, cue);
-                }
-                Err(ReceiveError::NotConnected) => return Turn::fail(Error::WSAENOTCONN),
-                Err(ReceiveError::Failed(cause)) => {
-                    return Turn::Done(Err(self.connection_fault(cause)));
+                // Only what is there was asked for; the peer's FIN may be behind it.
+                match self.stack.tcp(id) {
+                    Some(status) if status.peer_closed => Turn::Done(Ok(*received)),
+                    _ => self.wait_for_transfer(s, timeout, patience, cue),
                 }
             }
+            Err(ReceiveError::WouldBlock) => self.wait_for_transfer(s, timeout, patience, cue),
+            Err(ReceiveError::NotConnected) => Turn::fail(Error::WSAENOTCONN),
+            Err(ReceiveError::Failed(cause)) => Turn::Done(Err(self.connection_fault(cause))),
         }
     }
 

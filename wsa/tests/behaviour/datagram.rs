@@ -205,13 +205,13 @@ fn connection_data_is_ignored_even_where_it_is_bad() {
         Arg::Value(WsaBuf { len: 5, buf: Memory::Null }),
         Arg::Value(WsaBuf::new(b"hello")),
     ] {
-        let mut len = 7;
-        let callee = Arg::Value(WsaBufMut { len: &mut len, buf: MemoryMut::Null });
+        let mut room = WsaBufMut { len: 7, buf: MemoryMut::Null };
+        let callee = Arg::Value(&mut room);
         let s = udp(client);
         let result =
             client.wsa_connect(s, name.memory(), name.len(), caller, callee, Arg::Null, Arg::Null);
         assert_eq!(code(result), 0);
-        assert_eq!(len, 0);
+        assert_eq!(room.len, 0);
     }
 }
 

@@ -40,18 +40,15 @@ impl<'m> Call<'m> {
 
     /// The code, and what became of the callee data's length, 7 before.
     fn run(self, process: &Wsa) -> (i32, u32) {
-        let mut room = [0; 7];
-        let mut len = match self.callee {
-            Callee::NullBuffer(len) => len,
-            _ => 7,
+        let mut bytes = [0; 7];
+        let mut room = match self.callee {
+            Callee::NullBuffer(len) => WsaBufMut { len, buf: wsa::MemoryMut::Null },
+            _ => WsaBufMut::new(&mut bytes),
         };
         let callee = match self.callee {
             Callee::Absent => Arg::Null,
             Callee::Unreadable => Arg::Unreadable,
-            Callee::NullBuffer(_) => {
-                Arg::Value(WsaBufMut { len: &mut len, buf: wsa::MemoryMut::Null })
-            }
-            Callee::Room => Arg::Value(WsaBufMut { len: &mut len, buf: (&mut room).into() }),
+            Callee::NullBuffer(_) | Callee::Room => Arg::Value(&mut room),
         };
         let result = process.wsa_connect(
             self.s,
@@ -62,7 +59,7 @@ impl<'m> Call<'m> {
             self.sqos,
             self.gqos,
         );
-        (code(result), len)
+        (code(result), room.len)
     }
 }
 

@@ -20,3 +20,4 @@ mod select;
 mod sequences;
 mod stepped;
 mod transfer;
+mod vectored;

@@ -93,10 +93,10 @@ impl Player {
             _ => Arg::Null,
         };
         let gqos = if self.below(12) == 0 { Arg::Unreadable } else { Arg::Null };
-        let mut room = 7;
+        let mut room = WsaBufMut { len: 7, buf: MemoryMut::Null };
         let callee = match self.below(16) {
             0 => Arg::Unreadable,
-            1 => Arg::Value(WsaBufMut { len: &mut room, buf: MemoryMut::Null }),
+            1 => Arg::Value(&mut room),
             _ => Arg::Null,
         };
         let before = self.process.local_name(s);
@@ -109,7 +109,7 @@ impl Player {
             // answer came at once.
             if !matches!(result, 10051) {
                 assert_eq!(before, after, "{result}");
-                assert!(room == 7);
+                assert!(room.len == 7);
             }
         }
         result
