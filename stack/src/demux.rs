@@ -52,6 +52,7 @@ type BoundTable<'a, S, V> = Table<Bound, V, <S as Storage<'a>>::Hash<Slot<Bound,
 pub(crate) struct Demux<'a, S: Storage<'a>> {
     /// TCP connections, and four-tuples at rest.
     pub(crate) flows: FlowTable<'a, S, Target>,
+    /// The listener that began last at each place.
     pub(crate) listening: BoundTable<'a, S, ListenerId>,
     /// Datagram sockets with a peer.
     pub(crate) datagram_flows: FlowTable<'a, S, UdpId>,

@@ -203,8 +203,10 @@ pub enum Asked {
     NeighborSolicitation,
     /// One data or FIN segment, retransmitted.
     Retransmission,
-    /// Probes of a closed window or of an idle connection.
+    /// Probes of a closed window.
     Probe,
+    /// Probes of an idle connection.
+    KeepAlive,
 }
 
 impl fmt::Display for CauseKind {
@@ -308,6 +310,7 @@ impl fmt::Display for Silence {
             Asked::NeighborSolicitation => "neighbor solicitation",
             Asked::Retransmission => "retransmission",
             Asked::Probe => "probe",
+            Asked::KeepAlive => "keep-alive probe",
         };
         let plural = if self.sent == 1 { "" } else { "s" };
         let millis = self.waited.total_millis();

@@ -50,17 +50,14 @@ impl BindAddress {
         }
     }
 
-    fn overlap(self, other: Self) -> Overlap {
-        match (self, other) {
+    /// How a new binding stands to one that is there.
+    fn over(self, held: Self) -> Overlap {
+        match (held, self) {
             (Self::Address(left), Self::Address(right)) if left == right => Overlap::Same,
             (Self::Address(_), Self::Address(_)) => Overlap::None,
-            (Self::Address(one), any) | (any, Self::Address(one)) => {
-                if any.covers(one) {
-                    Overlap::Partial
-                } else {
-                    Overlap::None
-                }
-            }
+            (Self::Address(one), any) if any.covers(one) => Overlap::Above,
+            (any, Self::Address(one)) if any.covers(one) => Overlap::Below,
+            (Self::Address(_), _) | (_, Self::Address(_)) => Overlap::None,
             (Self::Any(left), Self::Any(right)) if left != right => Overlap::None,
             _ => Overlap::Same,
         }
@@ -70,8 +67,10 @@ impl BindAddress {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Overlap {
     None,
-    /// One is a wildcard, the other an address under it.
-    Partial,
+    /// The new one is an address under the wildcard that is there.
+    Below,
+    /// The new one is a wildcard over the address that is there.
+    Above,
     Same,
 }
 
@@ -83,7 +82,7 @@ pub enum Share {
     Default,
     /// Also with bindings of the same address that say the same.
     Reuse,
-    /// With nobody.
+    /// With nobody: a wildcard keeps every address of its own, an address only itself.
     Exclusive,
 }
 
@@ -116,6 +115,32 @@ pub(crate) struct Holder {
     pub(crate) address: BindAddress,
     pub(crate) port: u16,
     share: Share,
+    /// Connections that were accepted under an exclusive binding and live.
+    accepted: u32,
+    /// Its socket is closed; it stays for what was accepted under it.
+    given_back: bool,
+}
+
+impl Holder {
+    /// Why a new binding cannot stand beside this one.
+    fn refuses(&self, address: BindAddress, share: Share) -> Option<BindError> {
+        let overlap = address.over(self.address);
+        if self.given_back {
+            // What was accepted under an exclusive binding keeps off only who wants to be alone.
+            let alone = overlap != Overlap::None && share == Share::Exclusive;
+            return alone.then_some(BindError::InUse);
+        }
+        match (overlap, self.share, share) {
+            (Overlap::None, _, _)
+            | (Overlap::Same, Share::Reuse, Share::Reuse)
+            | (Overlap::Below, Share::Default | Share::Reuse, _)
+            | (Overlap::Above, _, Share::Default | Share::Reuse) => None,
+            (Overlap::Below, Share::Exclusive, _) | (Overlap::Same, _, Share::Reuse) => {
+                Some(BindError::Denied)
+            }
+            (Overlap::Above, _, Share::Exclusive) | (Overlap::Same, _, _) => Some(BindError::InUse),
+        }
+    }
 }
 
 type Key = (Transport, u16);
@@ -151,7 +176,7 @@ impl<'a, S: Storage<'a>> Ports<'a, S> {
         if self.holders.len() >= self.limit {
             return Err(BindError::Exhausted);
         }
-        let holder = Holder { transport, address, port, share };
+        let holder = Holder { transport, address, port, share, accepted: 0, given_back: false };
         let binding = self.holders.insert(holder).map_err(|_| BindError::Exhausted)?;
         if !self.by_port.insert((transport, port), binding) {
             self.holders.remove(binding);
@@ -187,6 +212,33 @@ impl<'a, S: Storage<'a>> Ports<'a, S> {
     }
 
     pub(crate) fn unbind(&mut self, binding: Binding) {
+        match self.holders.get_mut(binding) {
+            Some(holder) if holder.accepted > 0 => holder.given_back = true,
+            _ => self.remove(binding),
+        }
+    }
+
+    /// A connection begins under a listener's binding; true when it must be told of its end.
+    pub(crate) fn enter(&mut self, binding: Binding) -> bool {
+        match self.holders.get_mut(binding) {
+            Some(holder) if holder.share == Share::Exclusive => {
+                holder.accepted += 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// A connection that entered has ended.
+    pub(crate) fn leave(&mut self, binding: Binding) {
+        let Some(holder) = self.holders.get_mut(binding) else { return };
+        holder.accepted = holder.accepted.saturating_sub(1);
+        if holder.accepted == 0 && holder.given_back {
+            self.remove(binding);
+        }
+    }
+
+    fn remove(&mut self, binding: Binding) {
         if let Some(holder) = self.holders.remove(binding) {
             self.by_port.remove(&(holder.transport, holder.port), binding);
         }
@@ -198,7 +250,7 @@ impl<'a, S: Storage<'a>> Ports<'a, S> {
             .find(&(transport, port), |binding| {
                 holders
                     .get(binding)
-                    .is_some_and(|holder| holder.address.overlap(address) != Overlap::None)
+                    .is_some_and(|holder| address.over(holder.address) != Overlap::None)
             })
             .is_none()
     }
@@ -212,23 +264,9 @@ impl<'a, S: Storage<'a>> Ports<'a, S> {
     ) -> Option<BindError> {
         let mut worst = None;
         self.by_port.find(&(transport, port), |binding| {
-            let Some(holder) = self.holders.get(binding) else { return false };
-            let error = match (holder.address.overlap(address), holder.share, share) {
-                (Overlap::None, _, _)
-                | (Overlap::Same, Share::Reuse, Share::Reuse)
-                | (
-                    Overlap::Partial,
-                    Share::Default | Share::Reuse,
-                    Share::Default | Share::Reuse,
-                ) => {
-                    return false;
-                }
-                (Overlap::Same, Share::Exclusive | Share::Default, Share::Reuse)
-                | (Overlap::Partial, _, _) => BindError::Denied,
-                (Overlap::Same, _, _) => BindError::InUse,
-            };
-            worst = Some(error);
-            true
+            let holder = self.holders.get(binding);
+            worst = holder.and_then(|holder| holder.refuses(address, share));
+            worst.is_some()
         });
         worst
     }

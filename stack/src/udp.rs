@@ -14,6 +14,16 @@ const ERRORS: usize = 8;
 /// receive buffer, but memory all the same.
 const DATAGRAMS: usize = 4096;
 
+/// What stands in the checksum field of a datagram that is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UdpChecksum {
+    /// The checksum.
+    #[default]
+    Always,
+    /// Over IPv4 zero, which says that there is none (RFC 768).
+    ZeroOverIpv4,
+}
+
 /// A datagram that was received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram {
@@ -49,12 +59,20 @@ pub struct UdpOptions {
     /// The own address from which datagrams to groups go out while the socket is bound to none;
     /// `None` for the one that routing prefers.
     pub multicast_source: Option<IpAddress>,
+    /// Over IPv6 there is always a checksum (RFC 8200, section 8.1).
+    pub checksum: UdpChecksum,
 }
 
 impl Default for UdpOptions {
     /// RFC 1112, section 6.1 wants groups to be reached with a time to live of 1 by default.
     fn default() -> Self {
-        Self { hop_limit: 64, multicast_hop_limit: 1, traffic_class: 0, multicast_source: None }
+        Self {
+            hop_limit: 64,
+            multicast_hop_limit: 1,
+            traffic_class: 0,
+            multicast_source: None,
+            checksum: UdpChecksum::Always,
+        }
     }
 }
 
@@ -119,7 +137,7 @@ pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
     pub(crate) peer: Option<IpEndpoint>,
     queue: S::Packets<Queued<S::Packet>>,
     bytes: usize,
-    limit: usize,
+    pub(crate) limit: usize,
     errors: heapless::Deque<DatagramError, ERRORS>,
     pub(crate) filtered: u64,
     overflowed: u64,

@@ -37,6 +37,7 @@ mod listen;
 pub mod memory;
 mod process;
 pub mod profile;
+mod protocol;
 pub mod qos;
 mod readiness;
 mod socket;

@@ -165,10 +165,29 @@ pub fn fill(packet: &mut [u8]) {
         packet[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
     }
     if ipv4 {
-        packet[10..12].fill(0);
-        let checksum = !sum(&packet[..layout.ipv4_header]);
-        packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+        fill_ipv4_header(packet, layout.ipv4_header);
     }
+}
+
+/// The same for a UDP datagram that has no checksum of its own: zero, over IPv4 (RFC 768). Any
+/// other packet gets all checksums.
+pub fn fill_unchecked(packet: &mut [u8]) {
+    match layout(packet) {
+        Some(Layout {
+            ipv4_header: header @ 1..,
+            upper: Some(Upper { protocol: UDP, start, field, .. }),
+        }) => {
+            packet[start + field..start + field + 2].fill(0);
+            fill_ipv4_header(packet, header);
+        }
+        _ => fill(packet),
+    }
+}
+
+fn fill_ipv4_header(packet: &mut [u8], length: usize) {
+    packet[10..12].fill(0);
+    let checksum = !sum(&packet[..length]);
+    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// Whether every checksum that [`fill`] would write is right. A UDP checksum of zero is for IPv4

@@ -11,15 +11,16 @@ use crate::event::{
     Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence, Silence, SocketRef,
 };
 use crate::link::Link;
-use crate::net::Hop;
+use crate::net::{Hop, mark};
 use crate::port::Family;
 use crate::storage::{Cell, Chain, Fifo, Storage, total_len};
 use crate::tcp::handshake::{Due, Handshake, later};
-use crate::tcp::segment::{FIN, RST, Segment};
+use crate::tcp::keep_alive::Prober;
+use crate::tcp::segment::{FIN, RST, Segment, set_hop_limit, write_ack};
 use crate::tcp::stage::{Path, Stage};
 use crate::tcp::{
-    Close, Connect, Connection, OpenError, Phase, Role, RouteError, SendError, TcpOptions,
-    congestion_control,
+    Close, Connect, Connection, Listener, OpenError, Phase, Role, RouteError, SendError,
+    TcpOptions, congestion_control,
 };
 use crate::{ListenerId, TcpId};
 
@@ -92,24 +93,31 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         segment: &Segment,
     ) -> Option<TcpId> {
         let flow = Flow { local: segment.destination, remote: segment.source };
-        let (receive, transmit) = (self.config.receive_buffer, self.config.transmit_buffer);
+        let Listener { binding, options: wanted, owner, .. } = *self.listeners.get(listener)?;
+        let receive = wanted.receive_buffer.unwrap_or(self.config.receive_buffer);
+        let transmit = wanted.transmit_buffer.unwrap_or(self.config.transmit_buffer);
         let mut cell = self.cell(receive, transmit)?;
         let local = IpListenEndpoint { addr: Some(flow.local.addr), port: flow.local.port };
         if cell.socket_mut().listen(local).is_err() {
             self.storage.recycle(cell);
             return None;
         }
-        let owner = self.listeners.get(listener).map_or(0, |listener| listener.owner);
         let connection = Connection {
             passive: true,
             role: Role::Waiting(listener),
             owner,
+            options: wanted.options,
             ..self.connection(now, flow, cell, 0)
         };
         let handshake = Handshake::new(self.config.syn, None, now);
         let id = self.enter(flow, Connection { handshake: Some(handshake), ..connection }).ok()?;
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.half_open += 1;
+        }
+        if self.ports.enter(binding)
+            && let Some(connection) = self.connections.get_mut(id)
+        {
+            connection.holds = Some(binding);
         }
         Some(id)
     }
@@ -147,6 +155,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             handshake: None,
             handshake_segments: 0,
             stage: Stage::new(path, now),
+            prober: Prober::new(now),
             chain: S::Chain::default(),
             shutdown: false,
             on_loopback,
@@ -157,6 +166,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             neighbor_silence: None,
             release_ends: None,
             waiting: None,
+            holds: None,
             owner: 0,
             happened: Happened::default(),
             dirty: false,
@@ -300,6 +310,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let budget =
             connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
         let stalled = connection.stalled();
+        let probe = connection.probe_at();
         let smoltcp = match &mut connection.cell {
             Some(cell) if !connection.dirty => {
                 if connection.handshake.as_ref().is_some_and(Handshake::started)
@@ -315,7 +326,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => None,
         };
-        let earliest = [handshake, budget, smoltcp, stalled, connection.release_ends]
+        let earliest = [handshake, budget, smoltcp, stalled, probe, connection.release_ends]
             .into_iter()
             .flatten()
             .min();
@@ -361,7 +372,38 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.reset(now, id, departing);
             return;
         }
+        if connection.probe_at().is_some_and(|at| at <= now) {
+            self.probe(now, id, departing);
+        }
         self.service(now, id, departing);
+    }
+
+    /// Asks whether the peer is still there, or gives up because it did not answer.
+    fn probe(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let Some(keep) = connection.options.keep_alive else { return };
+        let (local, remote) = (connection.local, connection.remote);
+        if connection.prober.spent(&keep) {
+            let Prober { sent, first: since, .. } = connection.prober;
+            let waited = now - since;
+            let silence =
+                Silence { asked: Asked::KeepAlive, whom: remote.addr, sent, since, waited };
+            let (kind, evidence) = (CauseKind::TimedOut, Evidence::Silence(silence));
+            self.fail(id, Cause { kind, at: now, evidence });
+            return;
+        }
+        connection.prober.probe(now);
+        let (next, expected, window) = connection.stage.probe();
+        if let Some(room) = departing.get_mut(HEADER..)
+            && let Some(len) = write_ack(room, local, remote, next, expected, window)
+        {
+            connection.stage.mark(room);
+            if let Some(limit) = connection.options.hop_limit.filter(|&limit| limit != 0) {
+                set_hop_limit(room, limit);
+            }
+            mark::set_traffic_class(room, connection.options.traffic_class);
+            self.send(now, departing, len, Some(SocketRef::Tcp(id)));
+        }
     }
 
     /// Sends the SYN or SYN|ACK once more.
@@ -372,6 +414,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
         packet.copy_from_slice(handshake.copy());
         handshake.repeat(now);
+        connection.stage.measure.repeated(0);
         if self.send(now, departing, len, Some(SocketRef::Tcp(id))) == Sent::Out {
             self.left(id);
         }
@@ -456,6 +499,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.demux.flows.remove(&flow, Target::Connection(id));
         }
         self.deadlines.set(id.index(), None);
+        if let Some(binding) = connection.holds.take() {
+            self.ports.leave(binding);
+        }
         if let Some(waiting) = connection.waiting.take() {
             self.waiting.leave(waiting);
         }

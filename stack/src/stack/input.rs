@@ -246,6 +246,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if before == State::SynReceived && !connection.passive && segment.has(SYN | ACK) {
             connection.stage.crossed(&mut segment, packet);
         }
+        connection.prober.heard(now);
         match connection.stage.arrive(&mut segment, packet, unsent) {
             Verdict::Show => {}
             Verdict::Hide => return,
@@ -458,7 +459,6 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 self.give_up(now, id);
                 return;
             }
-            Departure::Withhold => return,
         }
         let begins = match &mut connection.handshake {
             Some(handshake) if !handshake.started() => {

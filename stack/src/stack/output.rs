@@ -8,6 +8,7 @@ use crate::event::SocketRef;
 use crate::link::{Link, LinkError};
 use crate::net::{Hop, Resolve, checksum, ethernet};
 use crate::storage::{Fifo, Packet, Storage};
+use crate::udp::UdpChecksum;
 
 /// How long a busy link is left alone.
 const BUSY: Duration = Duration::from_millis(1);
@@ -23,6 +24,17 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     ) -> Sent {
         let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
         let Some((_, destination)) = addresses(packet) else { return Sent::Lost };
+        let fill = match owner {
+            Some(SocketRef::Udp(id))
+                if self
+                    .datagrams
+                    .get(id)
+                    .is_some_and(|socket| socket.options.checksum == UdpChecksum::ZeroOverIpv4) =>
+            {
+                checksum::fill_unchecked
+            }
+            _ => checksum::fill,
+        };
         let hardware = match self.net.hop(destination) {
             Hop::Local => return self.turn_back(packet),
             Hop::NoRoute => {
@@ -37,7 +49,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Hop::Via(next) => match self.net.resolve(now, next) {
                 Resolve::Found(hardware) => hardware,
                 Resolve::Waiting => {
-                    checksum::fill(packet);
+                    fill(packet);
                     let waiting = self.wait_for(next, packet, owner);
                     self.poll_neighbors(now, frame);
                     return waiting;
@@ -48,7 +60,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 }
             },
         };
-        checksum::fill(packet);
+        fill(packet);
         self.send_to(now, frame, len, hardware)
     }
 

@@ -9,10 +9,9 @@ use crate::event::Happened;
 use crate::link::Link;
 use crate::port::{Binding, Transport};
 use crate::storage::{Fifo, Storage, scatter};
-use crate::tcp::handshake::later;
 use crate::tcp::{
-    Close, Connect, Connection, Listener, OpenError, Phase, ReceiveError, Role, SendError, Take,
-    TcpOptions, TcpStatus,
+    Close, Connect, Connection, Listener, ListenerOptions, OpenError, Phase, ReceiveError, Role,
+    SendError, Take, TcpInfo, TcpOptions, TcpStatus,
 };
 use crate::{ListenerId, TcpId};
 
@@ -36,6 +35,11 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// What there is to know about a connection; `None` for a stale handle.
     pub fn tcp(&self, id: TcpId) -> Option<TcpStatus> {
         self.core.held(id).map(Connection::status)
+    }
+
+    /// The numbers of a connection; `None` for a stale handle.
+    pub fn tcp_info(&self, id: TcpId) -> Option<TcpInfo> {
+        self.core.held(id).map(Connection::info)
     }
 
     /// Sends `data`; see [`Stack::tcp_send_gathered`].
@@ -165,8 +169,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Changes options.
     pub fn tcp_set(&mut self, now: Instant, id: TcpId, options: &TcpOptions) {
         if let Some(connection) = self.core.held_mut(id) {
-            if let (Some(idle), None) = (options.keep_alive, connection.options.keep_alive) {
-                connection.stage.idle_until(later(now, idle));
+            if options.keep_alive.is_some() && connection.options.keep_alive.is_none() {
+                // Nobody asked whether the peer was there before: silence begins now.
+                connection.prober.heard(now);
             }
             connection.options = *options;
             connection.apply();
@@ -179,7 +184,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.released
     }
 
-    /// Listens on what `binding` holds, with an accept queue of at most `backlog` connections
+    /// Listens on what `binding` holds. Where several listeners have the same address and port,
+    /// which needs [`Share::Reuse`](crate::port::Share::Reuse) of all of them, the one that began
+    /// last gets the connections, and when it ends the one before it. It listens with an accept queue of at most `backlog` connections
     /// (at least 1, at most [`Config::backlog_limit`](crate::config::Config::backlog_limit)).
     ///
     /// # Errors
@@ -199,7 +206,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         if core.listeners.len() >= core.limit {
             return Err(OpenError::Exhausted);
         }
+        let place = (holder.address, holder.port);
+        let under = core.demux.listening.get(&place);
         let listener = Listener {
+            binding,
+            options: ListenerOptions::default(),
+            under,
+            over: None,
             address: holder.address,
             port: holder.port,
             backlog: backlog.clamp(1, usize::from(core.config.backlog_limit)),
@@ -209,11 +222,28 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             happened: Happened::default(),
         };
         let id = core.listeners.insert(listener).map_err(|_| OpenError::Exhausted)?;
-        if !core.demux.listening.insert((holder.address, holder.port), id) {
+        if let Some(under) = under {
+            core.demux.listening.remove(&place, under);
+        }
+        if !core.demux.listening.insert(place, id) {
             core.listeners.remove(id);
+            if let Some(under) = under {
+                // The place that was just taken out is still free.
+                core.demux.listening.insert(place, under);
+            }
             return Err(OpenError::Exhausted);
         }
+        if let Some(under) = under.and_then(|under| core.listeners.get_mut(under)) {
+            under.over = Some(id);
+        }
         Ok(id)
+    }
+
+    /// What connections get that arrive from now on.
+    pub fn listener_set(&mut self, id: ListenerId, options: &ListenerOptions) {
+        if let Some(listener) = self.core.listeners.get_mut(id) {
+            listener.options = *options;
+        }
     }
 
     /// Changes the length of the accept queue; connections beyond it stay in it.
@@ -254,7 +284,21 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Ends a listener and resets what waits in its queues.
     pub fn close_listener(&mut self, now: Instant, id: ListenerId) {
         let Some(mut listener) = self.core.listeners.remove(id) else { return };
-        self.core.demux.listening.remove(&(listener.address, listener.port), id);
+        let place = (listener.address, listener.port);
+        let core = &mut self.core;
+        if let Some(under) = listener.under.and_then(|under| core.listeners.get_mut(under)) {
+            under.over = listener.over;
+        }
+        match listener.over.and_then(|over| core.listeners.get_mut(over)) {
+            Some(over) => over.under = listener.under,
+            None => {
+                core.demux.listening.remove(&place, id);
+                if let Some(under) = listener.under {
+                    // The place that was just taken out is still free.
+                    core.demux.listening.insert(place, under);
+                }
+            }
+        }
         while let Some(waiting) = listener.queue.pop_front() {
             self.core.release(now, waiting, Close::Reset, self.departing.as_mut());
         }

@@ -117,6 +117,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         }
     }
 
+    /// Sets the bytes that the receive queue takes. What is queued stays.
+    pub fn udp_set_receive_bytes(&mut self, id: UdpId, receive_bytes: usize) {
+        if let Some(socket) = self.core.datagrams.get_mut(id) {
+            socket.limit = receive_bytes;
+        }
+    }
+
     /// Sends one datagram; see [`Stack::udp_send_gathered`].
     ///
     /// # Errors
@@ -205,8 +212,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) -> Result<(), SendError> {
         let Some(socket) = self.datagrams.get(id) else { return Err(SendError::NotConnected) };
-        let UdpOptions { hop_limit, multicast_hop_limit, traffic_class, multicast_source } =
-            socket.options;
+        let UdpOptions {
+            hop_limit,
+            multicast_hop_limit,
+            traffic_class,
+            multicast_source,
+            checksum: _,
+        } = socket.options;
         let to_group = remote.addr.is_multicast();
         let given = match socket.address {
             BindAddress::Address(own) => Some(own),

@@ -5,26 +5,27 @@
 //! small record, and a cause for every failure.
 
 pub(crate) mod handshake;
+pub(crate) mod info;
+pub(crate) mod keep_alive;
 pub(crate) mod segment;
 pub(crate) mod stage;
 
 use smoltcp::socket::tcp::State;
+pub use smoltcp::socket::tcp::State as TcpState;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 
 use crate::config::{ConnectPolicy, SynTiming};
 use crate::event::{Cause, Happened, PacketEvidence, Silence};
-use crate::port::{BindAddress, BindError};
+use crate::port::{BindAddress, BindError, Binding};
 use crate::storage::{Cell, Chain, Storage};
 use crate::waiting::WaitingId;
 use crate::{ListenerId, TcpId};
 use handshake::Handshake;
+pub use info::TcpInfo;
+pub use keep_alive::KeepAlive;
+use keep_alive::Prober;
 use stage::Stage;
-
-/// Smaller than it, an idle time would keep the stack busy with nothing else.
-const SHORTEST_IDLE: Duration = Duration::from_millis(1);
-/// With a larger one smoltcp's clock would run over.
-const LONGEST_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// A connection attempt.
 #[derive(Debug, Clone, Copy)]
@@ -206,14 +207,37 @@ pub struct TcpStatus {
 pub struct TcpOptions {
     /// Small segments are sent although others are unacknowledged (no Nagle algorithm).
     pub nodelay: bool,
-    /// An idle connection is probed after this time, 1 ms to a year.
-    pub keep_alive: Option<Duration>,
+    /// An idle connection is probed, and given up when nobody answers.
+    pub keep_alive: Option<KeepAlive>,
+    /// When received data is acknowledged.
+    pub acknowledge: Acknowledge,
     /// How long any one segment may go unanswered; see [`Connect::max_rt`].
     pub max_rt: Option<Duration>,
     /// Time to live or hop limit, 1 to 255; 64 where absent. 0 counts as absent.
     pub hop_limit: Option<u8>,
     /// Type of service or traffic class of every segment from now on (RFC 2474).
     pub traffic_class: u8,
+}
+
+/// When received data is acknowledged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Acknowledge {
+    /// With data that goes the other way, every second full segment, or after 10 ms.
+    #[default]
+    Delayed,
+    /// Every segment at once.
+    AtOnce,
+}
+
+/// What connections get that a listener accepts. It holds for the handshake already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ListenerOptions {
+    /// Receive buffer in bytes; the stack's own size where absent, and where buffers are fixed.
+    pub receive_buffer: Option<usize>,
+    /// Transmit ring in bytes; likewise.
+    pub transmit_buffer: Option<usize>,
+    /// Everything else.
+    pub options: TcpOptions,
 }
 
 /// Whose side of the handshake a connection is on, and who has it.
@@ -241,6 +265,7 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) handshake: Option<Handshake>,
     pub(crate) handshake_segments: u32,
     pub(crate) stage: Stage,
+    pub(crate) prober: Prober,
     pub(crate) chain: S::Chain,
     /// The owner closed this direction; the FIN follows what is queued.
     pub(crate) shutdown: bool,
@@ -255,6 +280,8 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     /// When a released connection is given up.
     pub(crate) release_ends: Option<Instant>,
     pub(crate) waiting: Option<WaitingId>,
+    /// The exclusive binding under which it was accepted.
+    pub(crate) holds: Option<Binding>,
     pub(crate) owner: u32,
     pub(crate) happened: Happened,
     pub(crate) dirty: bool,
@@ -332,6 +359,28 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         }
     }
 
+    /// The numbers of the connection.
+    pub(crate) fn info(&self) -> TcpInfo {
+        let status = self.status();
+        TcpInfo {
+            state: self.state(),
+            connected_at: self.connected_at,
+            receive_buffer: self.cell.as_ref().map_or(0, |cell| cell.socket().recv_capacity()),
+            syn_retransmits: status.handshake_segments.saturating_sub(1),
+            ..self.stage.info()
+        }
+    }
+
+    /// When an idle connection is probed, or given up because nobody answers.
+    pub(crate) fn probe_at(&self) -> Option<Instant> {
+        let keep = self.options.keep_alive.as_ref()?;
+        // What waits to be sent or to be acknowledged has timers of its own.
+        let idle = matches!(self.state(), State::Established | State::CloseWait | State::FinWait2)
+            && self.queued() == 0
+            && self.stage.is_idle();
+        (idle && self.role != Role::Released).then(|| self.prober.due(keep))
+    }
+
     /// Applies the options to the socket.
     pub(crate) fn apply(&mut self) {
         let (options, on_loopback) = (self.options, self.on_loopback);
@@ -340,10 +389,8 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         // smoltcp's own time-out closes idle connections; ours counts what is unanswered.
         socket.set_timeout(None);
         socket.set_nagle_enabled(!options.nodelay);
-        let idle = options.keep_alive;
-        socket.set_keep_alive(idle.map(|idle| idle.clamp(SHORTEST_IDLE, LONGEST_IDLE)));
         socket.set_hop_limit(options.hop_limit.filter(|&limit| limit != 0));
-        if on_loopback {
+        if on_loopback || options.acknowledge == Acknowledge::AtOnce {
             // Nothing is lost and nothing is far on the loopback; waiting only costs time.
             socket.set_ack_delay(None);
         } else {
@@ -369,6 +416,12 @@ pub(crate) fn congestion_control(on_loopback: bool) -> smoltcp::socket::tcp::Con
 
 /// A listener: a record, no socket.
 pub(crate) struct Listener<'a, S: Storage<'a>> {
+    pub(crate) binding: Binding,
+    pub(crate) options: ListenerOptions,
+    /// The listener that began before this one at the same place, and the next one after it: only
+    /// the last gets connections.
+    pub(crate) under: Option<ListenerId>,
+    pub(crate) over: Option<ListenerId>,
     pub(crate) address: BindAddress,
     pub(crate) port: u16,
     pub(crate) backlog: usize,

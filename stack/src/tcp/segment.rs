@@ -142,6 +142,14 @@ impl Segment {
         packet.get(option.start).map(|shift| (*shift).min(14))
     }
 
+    /// The maximum segment size option.
+    pub(crate) fn mss(&self, packet: &[u8]) -> Option<u16> {
+        match packet.get(self.option(packet, OPTION_MSS)?)? {
+            [high, low] => Some(u16::from_be_bytes([*high, *low])),
+            _ => None,
+        }
+    }
+
     /// Overwrites the sequence number. The checksum is not updated.
     pub(crate) fn set_sequence(&mut self, packet: &mut [u8], sequence: TcpSeqNumber) {
         self.sequence = sequence;
@@ -200,6 +208,17 @@ pub(crate) fn set_flow_label(packet: &mut [u8], label: u32) {
         *second = (*second & 0xf0) | (high & 0x0f);
         *third = middle;
         *fourth = low;
+    }
+}
+
+/// Writes the time to live or hop limit. The checksum is not updated.
+pub(crate) fn set_hop_limit(packet: &mut [u8], hop_limit: u8) {
+    let at = match packet.first().map(|first| first >> 4) {
+        Some(4) => 8,
+        _ => 7,
+    };
+    if let Some(field) = packet.get_mut(at) {
+        *field = hop_limit;
     }
 }
 

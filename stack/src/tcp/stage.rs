@@ -10,6 +10,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
 use super::handshake::later;
+use super::info::{Measure, TcpInfo};
 use super::segment::{ACK, FIN, RST, SYN, Segment, set_flow_label};
 
 /// The least time between two challenges of a connection, as Linux has it.
@@ -42,8 +43,6 @@ pub(crate) enum Departure {
     Send,
     /// It would be one repetition too many: the connection is given up instead.
     GiveUp,
-    /// It is not due yet.
-    Withhold,
 }
 
 /// The mirror of one connection.
@@ -85,10 +84,14 @@ pub(crate) struct Stage {
     /// When the peer last said that its window is closed, which is an answer too, or when
     /// something was repeated to it for the first time after that.
     closed_at: Instant,
-    /// Probes of an idle connection are not due before.
-    idle_until: Instant,
     started: bool,
+    /// The largest segment that the peer takes, as its SYN said.
+    peer_mss: u16,
+    pub(crate) measure: Measure,
 }
+
+/// What a peer takes that does not say (RFC 9293, section 3.7.1).
+const DEFAULT_MSS: u16 = 536;
 
 impl Stage {
     pub(crate) fn new(path: Path, now: Instant) -> Self {
@@ -115,8 +118,9 @@ impl Stage {
             waiting_since: None,
             probing_since: now,
             closed_at: now,
-            idle_until: now,
             started: false,
+            peer_mss: u16::MAX,
+            measure: Measure::default(),
         }
     }
 
@@ -130,9 +134,7 @@ impl Stage {
     ) -> Departure {
         let spent = |count: u8| retries.is_some_and(|most| count >= most);
         let Some(mut segment) = Segment::parse(packet) else { return Departure::Send };
-        if self.path.flow_label != 0 {
-            set_flow_label(packet, self.path.flow_label);
-        }
+        self.mark(packet);
         if segment.has(RST) {
             return Departure::Send;
         }
@@ -147,6 +149,7 @@ impl Stage {
                 self.unacknowledged = segment.sequence;
                 self.furthest = segment.end();
                 self.permitted = segment.end();
+                self.measure.sent(now, segment.end(), 0);
             }
         }
         if segment.has(ACK) {
@@ -168,14 +171,10 @@ impl Stage {
         if segment.has(FIN) {
             self.fin = Some(segment.sequence + segment.payload);
         }
-        // A keep-alive probes an idle connection, a lone byte a closed window. Neither is a
-        // repetition, and neither must go on for ever when nobody answers (RFC 1122, section
-        // 4.2.2.17: a peer that answers probes is never given up).
-        let keeps_alive = segment.sequence < self.unacknowledged;
-        if keeps_alive && now < self.idle_until {
-            return Departure::Withhold;
-        }
-        if keeps_alive || (self.peer_window() == 0 && segment.payload <= 1) {
+        // A lone byte probes a closed window. It is no repetition, and must not go on for ever when
+        // nobody answers (RFC 1122, section 4.2.2.17: a peer that answers probes is never given
+        // up).
+        if self.peer_window() == 0 && segment.payload <= 1 {
             if self.probes == 0 {
                 self.probing_since = now;
             }
@@ -191,17 +190,22 @@ impl Stage {
                 if self.retries == 0 && self.peer_window() == 0 {
                     self.closed_at = now;
                 }
+                self.measure.lost();
                 self.retries = self.retries.saturating_add(1);
             }
             if self.permitted < segment.end() {
                 self.permitted = segment.end();
             }
         }
-        if keeps_alive {
-            return Departure::Send;
+        let fresh = ahead(self.furthest, segment.sequence + segment.payload).min(segment.payload);
+        if fresh < segment.payload {
+            self.measure.repeated(segment.payload - fresh);
         }
         if self.furthest < segment.end() {
             self.furthest = segment.end();
+            self.measure.sent(now, segment.end(), fresh);
+        } else {
+            self.measure.repeated(0);
         }
         if self.waiting_since.is_none() {
             self.waiting_since = Some(now);
@@ -222,6 +226,9 @@ impl Stage {
             // smoltcp takes the smaller of this and its own MTU, which is the largest there is.
             segment.clamp_mss(packet, limit);
         }
+        if segment.has(SYN) && self.expected.is_none() {
+            self.peer_mss = segment.mss(packet).unwrap_or(DEFAULT_MSS);
+        }
         if let Some(expected) = self.expected {
             if segment.has(RST) {
                 // smoltcp reads a RST that carries a FIN as nonsense. A RST is a RST.
@@ -238,6 +245,7 @@ impl Stage {
             }
         }
         self.probes = 0;
+        self.count(segment);
         if segment.has(ACK) && !segment.has(SYN) && !segment.has(RST) {
             let synchronized = self.unacknowledged != self.initial;
             if synchronized && self.furthest < segment.acknowledgment {
@@ -266,6 +274,24 @@ impl Stage {
             return Verdict::Hide;
         }
         Verdict::Show
+    }
+
+    /// Notes what a segment says about the order in which segments travel.
+    fn count(&mut self, segment: &Segment) {
+        if self.expected.is_some_and(|expected| expected < segment.sequence) {
+            self.measure.bytes_reordered += segment.payload as u64;
+        }
+        // RFC 5681, section 2: nothing but the same acknowledgment and the same window, while
+        // something is under way.
+        let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
+        if segment.flags & (SYN | FIN | RST | ACK) == ACK
+            && segment.payload == 0
+            && segment.acknowledgment == self.unacknowledged
+            && self.unacknowledged < self.furthest
+            && offered == self.edge
+        {
+            self.measure.duplicate();
+        }
     }
 
     /// RFC 5961, section 3.2: only the exact number resets; elsewhere in the window it may be a
@@ -364,6 +390,7 @@ impl Stage {
             && segment.acknowledgment <= self.furthest
         {
             self.unacknowledged = segment.acknowledgment;
+            self.measure.acknowledged(now, segment.acknowledgment);
             self.retries = 0;
             self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
         }
@@ -373,6 +400,7 @@ impl Stage {
         }
         let fin = segment.has(FIN) && !closed_by_peer(before) && closed_by_peer(after);
         self.finished |= fin;
+        self.measure.bytes_in += received as u64;
         if let Some(expected) = &mut self.expected {
             *expected = *expected + received + usize::from(fin);
         }
@@ -410,10 +438,46 @@ impl Stage {
         }
     }
 
-    /// Probes of an idle connection begin at `at`: smoltcp sends the first as soon as it is told
-    /// to send any.
-    pub(crate) fn idle_until(&mut self, at: Instant) {
-        self.idle_until = at;
+    /// Whether everything that was sent is acknowledged.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.furthest <= self.unacknowledged
+    }
+
+    /// The numbers of a probe that the peer must answer: it begins with a byte that it has.
+    pub(crate) fn probe(&self) -> (TcpSeqNumber, TcpSeqNumber, u16) {
+        let (next, expected, window) = self.rest();
+        (next - 1usize, expected, window)
+    }
+
+    /// Gives every packet what the connection marks its packets with.
+    pub(crate) fn mark(&self, packet: &mut [u8]) {
+        if self.path.flow_label != 0 {
+            set_flow_label(packet, self.path.flow_label);
+        }
+    }
+
+    /// The numbers that the stage knows.
+    pub(crate) fn info(&self) -> TcpInfo {
+        let measure = &self.measure;
+        TcpInfo {
+            state: State::Closed,
+            mss: self.path.mss.unwrap_or(u16::MAX).min(self.peer_mss),
+            connected_at: None,
+            rtt: measure.rtt,
+            min_rtt: measure.min_rtt,
+            bytes_in_flight: ahead(self.unacknowledged, self.furthest),
+            send_window: self.peer_window(),
+            receive_window: usize::from(self.window) << self.shift,
+            receive_buffer: 0,
+            bytes_out: measure.bytes_out,
+            bytes_in: measure.bytes_in,
+            bytes_reordered: measure.bytes_reordered,
+            bytes_retransmitted: measure.bytes_retransmitted,
+            fast_retransmits: measure.fast_retransmits,
+            timeout_episodes: measure.timeout_episodes,
+            duplicate_acks: measure.duplicate_acks,
+            syn_retransmits: 0,
+        }
     }
 
     /// The numbers that answer for this connection once it rests in TIME-WAIT: the next sequence

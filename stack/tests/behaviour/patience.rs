@@ -3,7 +3,7 @@
 use tapsock_stack::TcpId;
 use tapsock_stack::event::{Asked, CauseKind, Happened};
 use tapsock_stack::port::Family;
-use tapsock_stack::tcp::{Phase, TcpOptions};
+use tapsock_stack::tcp::{KeepAlive, Phase, TcpOptions};
 use tapsock_stack::time::Duration;
 
 use crate::scene::{Scene, pattern, scene};
@@ -12,6 +12,12 @@ const HOUR: f64 = 3600.0;
 
 fn set(scene: &Scene, id: TcpId, options: TcpOptions) {
     scene.host.with(|stack, now| stack.tcp_set(now, id, &options));
+}
+
+/// Seconds, seconds, probes.
+fn keep_alive(idle: u64, interval: u64, count: u8) -> TcpOptions {
+    let (idle, interval) = (Duration::from_secs(idle), Duration::from_secs(interval));
+    TcpOptions { keep_alive: Some(KeepAlive { idle, interval, count }), ..Default::default() }
 }
 
 #[test]
@@ -237,8 +243,7 @@ fn an_idle_connection_is_never_closed_and_sends_nothing() {
 fn keep_alive_probes_that_are_answered_keep_a_connection() {
     let scene = scene();
     let (id, peer) = scene.established();
-    let keep_alive = Some(Duration::from_secs(10));
-    set(&scene, id, TcpOptions { keep_alive, ..Default::default() });
+    set(&scene, id, keep_alive(10, 3, 5));
     for round in 1..=100 {
         scene.until(10.0 * f64::from(round) + 0.001);
         let lines = scene.capture.lines(true);
@@ -252,25 +257,106 @@ fn keep_alive_probes_that_are_answered_keep_a_connection() {
 
 #[test]
 fn keep_alive_probes_that_nobody_answers_end_it() {
+    for family in [Family::V4, Family::V6] {
+        let scene = Scene::new(family, |_| {});
+        let (id, _) = scene.established();
+        set(&scene, id, keep_alive(10, 3, 4));
+        scene.until(21.9);
+        assert_eq!(scene.phase(id), Phase::Connected);
+        scene.until(22.0);
+        scene.sent([
+            "10 > . 0:0 ack 1",
+            "13 > . 0:0 ack 1",
+            "16 > . 0:0 ack 1",
+            "19 > . 0:0 ack 1",
+        ]);
+        assert_eq!(scene.silence(id), (CauseKind::TimedOut, 22.0, Asked::KeepAlive, 4, 12.0));
+        assert!(scene.happened().contains(Happened::FAILED));
+        scene.until(HOUR);
+        scene.sent([]);
+    }
+}
+
+#[test]
+fn the_defaults_are_two_hours_a_second_and_ten_probes() {
     let scene = scene();
     let (id, _) = scene.established();
-    let keep_alive = Some(Duration::from_secs(10));
+    let keep_alive = Some(KeepAlive::DEFAULT);
     set(&scene, id, TcpOptions { keep_alive, ..Default::default() });
-    scene.until(59.9);
+    scene.until(7209.9);
+    assert_eq!(scene.capture.lines(true).len(), 10);
+    scene.until(7210.0);
+    assert_eq!(scene.silence(id), (CauseKind::TimedOut, 7210.0, Asked::KeepAlive, 10, 10.0));
+}
+
+#[test]
+fn any_segment_of_the_peer_begins_its_silence_anew() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    set(&scene, id, keep_alive(10, 1, 3));
+    scene.until(9.0);
+    peer.sends("P. 1 ack 1 len 5");
+    scene.until(12.0);
+    scene.sent(["9.01 > . 1:1 ack 6"]);
+    // Two of three probes are lost, and the third is answered.
+    scene.until(21.5);
+    scene.sent(["19 > . 0:0 ack 6", "20 > . 0:0 ack 6", "21 > . 0:0 ack 6"]);
+    peer.sends(". 6 ack 1");
+    scene.until(31.4);
+    scene.sent([]);
+    scene.until(31.5);
+    scene.sent(["31.5 > . 0:0 ack 6"]);
     assert_eq!(scene.phase(id), Phase::Connected);
-    scene.until(60.1);
-    let (kind, at, asked, sent, waited) = scene.silence(id);
-    assert_eq!((kind, asked, sent), (CauseKind::TimedOut, Asked::Probe, 5));
-    assert_eq!((at, waited), (60.0, 50.0));
-    assert_eq!(scene.capture.lines(true).len(), 5);
+}
+
+#[test]
+fn what_is_sent_is_repeated_and_not_probed() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    set(&scene, id, keep_alive(2, 1, 1));
+    scene.send(id, b"hello");
+    scene.until(10.0);
+    scene.sent(["0 > P. 1:6 ack 1", "1 > P. 1:6 ack 1", "3 > P. 1:6 ack 1", "7 > P. 1:6 ack 1"]);
+    peer.sends(". 1 ack 6");
+    scene.until(12.0);
+    scene.sent(["12 > . 5:5 ack 1"]);
+}
+
+#[test]
+fn probing_may_be_switched_off_and_begins_anew_when_it_is_switched_on() {
+    let scene = scene();
+    let (id, _) = scene.established();
+    set(&scene, id, keep_alive(10, 3, 2));
+    scene.until(11.0);
+    scene.sent(["10 > . 0:0 ack 1"]);
+    set(&scene, id, TcpOptions::default());
+    scene.until(100.0);
+    scene.sent([]);
+    assert_eq!(scene.host.with(|stack, _| stack.poll_at()), None, "no timer is left");
+    set(&scene, id, keep_alive(10, 3, 2));
+    scene.until(109.9);
+    scene.sent([]);
+    scene.until(113.0);
+    scene.sent(["110 > . 0:0 ack 1", "113 > . 0:0 ack 1"]);
+    scene.until(116.0);
+    assert_eq!(scene.silence(id), (CauseKind::TimedOut, 116.0, Asked::KeepAlive, 2, 6.0));
+}
+
+#[test]
+fn a_probe_has_the_hop_limit_of_its_connection() {
+    let scene = scene();
+    let (id, _) = scene.established();
+    set(&scene, id, TcpOptions { hop_limit: Some(7), ..keep_alive(1, 1, 1) });
+    scene.until(1.0);
+    assert_eq!(scene.capture.segments().last().unwrap().1.hop_limit, 7);
 }
 
 #[test]
 fn a_budget_bears_with_whoever_answers() {
     let scene = scene();
     let (id, peer) = scene.established();
-    let (max_rt, keep_alive) = (Some(Duration::from_secs(30)), Some(Duration::from_secs(10)));
-    set(&scene, id, TcpOptions { max_rt, keep_alive, ..Default::default() });
+    let max_rt = Some(Duration::from_secs(30));
+    set(&scene, id, TcpOptions { max_rt, ..keep_alive(10, 10, 5) });
     let answer = |window: u32, until: f64| {
         while scene.now() < until {
             scene.until(scene.now() + 1.0);

@@ -9,7 +9,7 @@ use tapsock_stack::config::{Config, ConnectPolicy, Route};
 use tapsock_stack::link::NoLink;
 use tapsock_stack::port::{BindAddress, Binding, Family, Share, Transport};
 use tapsock_stack::storage::{Fixed, Growable, Memory, Storage};
-use tapsock_stack::tcp::{Close, Connect, Phase, Take, TcpOptions};
+use tapsock_stack::tcp::{Close, Connect, KeepAlive, Phase, Take, TcpOptions};
 use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, IpEndpoint};
 use tapsock_stack::{ListenerId, Progress, Stack, TcpId, UdpId};
@@ -528,10 +528,15 @@ fn perform<'a, S: Storage<'a>>(
         Call::Set { id, nodelay, keep_alive, max_rt, hops } => {
             let options = TcpOptions {
                 nodelay,
-                keep_alive: keep_alive.map(time),
+                keep_alive: keep_alive.map(|idle| KeepAlive {
+                    idle: time(idle),
+                    interval: time(idle),
+                    count: hops,
+                }),
                 max_rt: max_rt.map(time),
                 hop_limit: Some(hops),
                 traffic_class: hops,
+                ..TcpOptions::default()
             };
             stack.tcp_set(*now, pick(&held.connections, id)?, &options);
         }

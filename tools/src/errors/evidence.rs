@@ -123,7 +123,7 @@ fn asks(frame: &Frame, silence: &Silence) -> bool {
         Asked::Arp | Asked::NeighborSolicitation => {
             Neighborly::of(frame).is_some_and(|one| !one.answer && one.target == silence.whom)
         }
-        Asked::Retransmission | Asked::Probe => false,
+        Asked::Retransmission | Asked::Probe | Asked::KeepAlive => false,
     }
 }
 
@@ -136,7 +136,7 @@ fn answers(frame: &Frame, silence: &Silence) -> bool {
         Asked::Arp | Asked::NeighborSolicitation => {
             Neighborly::of(frame).is_some_and(|one| one.answer && one.target == silence.whom)
         }
-        Asked::Retransmission | Asked::Probe => false,
+        Asked::Retransmission | Asked::Probe | Asked::KeepAlive => false,
     }
 }
 

@@ -5,12 +5,14 @@ mod ip;
 mod message;
 mod socket;
 mod tcp;
+mod udp;
 
 pub use ioctl::*;
 pub use ip::*;
 pub use message::*;
 pub use socket::*;
 pub use tcp::*;
+pub use udp::*;
 
 /// No family; in a name of zero bytes it ends a datagram socket's association.
 pub const AF_UNSPEC: i32 = 0;
@@ -70,3 +72,5 @@ pub const MAX_CONNECT_DATA: u32 = 1024;
 pub const NOT_CONNECTED_TIME: u32 = 0xFFFF_FFFF;
 /// The longest UDP payload over IPv4, in bytes, as SO_MAX_MSG_SIZE reports it.
 pub const MAX_DATAGRAM: u32 = 65507;
+/// The longest UDP payload over IPv6, in bytes, as SO_MAX_MSG_SIZE reports it.
+pub const MAX_DATAGRAM_V6: u32 = 65527;

@@ -114,6 +114,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             .tcp_listen(bound.binding, backlog, owner)
             .map_err(|error| self.open_fault(error, local))?;
         self.core.socket_mut(s)?.state = State::Listening(id);
+        self.apply_options(s)?;
         self.touch(s);
         Ok(())
     }

@@ -137,6 +137,11 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         self.sockets.get_mut(handle).filter(|socket| !socket.closing).ok_or(Error::WSAENOTSOCK)
     }
 
+    /// SO_OPENTYPE of a thread.
+    pub(crate) fn open_type(&self, id: u64) -> u32 {
+        self.threads.get(id).map_or(0, |thread| thread.open_type)
+    }
+
     pub(crate) fn thread(&self, id: u64) -> Option<&Thread> {
         self.threads.get(id)
     }

@@ -63,6 +63,8 @@ pub(crate) struct Thread {
     pub(crate) cancelled: bool,
     /// How many callbacks run: condition functions, APCs.
     pub(crate) callbacks: u32,
+    /// SO_OPENTYPE.
+    pub(crate) open_type: u32,
     /// The hook of a version 1.1 process.
     pub(crate) hook: Option<BlockingHook>,
     #[cfg(feature = "alloc")]
@@ -79,7 +81,7 @@ impl Thread {
         if !self.apcs.is_empty() {
             return false;
         }
-        self.blocking == 0 && self.callbacks == 0 && self.hook.is_none()
+        self.blocking == 0 && self.callbacks == 0 && self.hook.is_none() && self.open_type == 0
     }
 }
 

@@ -1,5 +1,7 @@
 //! socket and WSASocket.
 
+use tapsock_stack::storage::Storage;
+
 use super::{Kind, Socket};
 use crate::address::Family;
 use crate::constants::{
@@ -8,7 +10,7 @@ use crate::constants::{
 };
 use crate::engine::Engine;
 use crate::error::{Error, Result};
-use crate::process::{Process, SocketHandle};
+use crate::process::{Core, Process, SocketHandle};
 
 /// The type, then the family, then the protocol: what is left out is deduced.
 fn resolve(af: i32, ty: i32, protocol: i32) -> Result<(Family, Kind)> {
@@ -35,14 +37,19 @@ fn resolve(af: i32, ty: i32, protocol: i32) -> Result<(Family, Kind)> {
 }
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
-    /// socket: a new socket, blocking, unbound.
+    /// socket: a new socket, blocking, unbound. It supports overlapped operations unless
+    /// SO_OPENTYPE says otherwise.
     ///
     /// # Errors
     /// WSANOTINITIALISED; WSAEINPROGRESS; WSAESOCKTNOSUPPORT, WSAEAFNOSUPPORT,
     /// WSAEPROTONOSUPPORT in this order; WSAEINVAL without family and protocol; WSAEMFILE when
     /// the table of sockets is full.
     pub fn socket(&self, af: i32, ty: i32, protocol: i32) -> Result<SocketHandle> {
-        self.wsa_socket(af, ty, protocol, WSA_FLAG_OVERLAPPED)
+        let thread = self.thread();
+        self.call(|access| {
+            let overlapped = access.core.open_type(thread) == 0;
+            Ok(access.core.create(af, ty, protocol, overlapped)?)
+        })
     }
 
     /// WSASocket without protocol information and groups. `flags` are the WSA_FLAG_ bits.
@@ -51,11 +58,24 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// As [`Process::socket`].
     pub fn wsa_socket(&self, af: i32, ty: i32, protocol: i32, flags: u32) -> Result<SocketHandle> {
         self.call(|access| {
-            let (family, kind) = resolve(af, ty, protocol)?;
-            let mut socket = Socket::new(family, kind);
-            socket.options.overlapped = flags & WSA_FLAG_OVERLAPPED != 0;
-            Ok(access.core.sockets.insert(socket).ok_or(Error::WSAEMFILE)?)
+            let overlapped = flags & WSA_FLAG_OVERLAPPED != 0;
+            Ok(access.core.create(af, ty, protocol, overlapped)?)
         })
+    }
+}
+
+impl<'a, S: Storage<'a>> Core<'a, S> {
+    fn create(
+        &mut self,
+        af: i32,
+        ty: i32,
+        protocol: i32,
+        overlapped: bool,
+    ) -> Result<SocketHandle> {
+        let (family, kind) = resolve(af, ty, protocol)?;
+        let mut socket = Socket::new(family, kind);
+        socket.options.overlapped = overlapped;
+        self.sockets.insert(socket).ok_or(Error::WSAEMFILE)
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the stack did, taken over into the state of the socket.
 
-use tapsock_stack::event::{Cause, CauseKind, Evidence, PacketEvidence, PacketSummary};
+use tapsock_stack::event::{
+    Asked, Cause, CauseKind, Evidence, PacketEvidence, PacketSummary, Silence,
+};
 use tapsock_stack::link::Link;
 use tapsock_stack::port::BindError;
 use tapsock_stack::storage::Storage;
@@ -125,6 +127,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(crate) fn connection_fault(&self, cause: Cause) -> Fault {
         let error = match cause.kind {
             CauseKind::Refused | CauseKind::Reset => Error::WSAECONNRESET,
+            CauseKind::TimedOut if asked_in_vain(&cause) => KEEP_ALIVE_FAILED,
             CauseKind::TimedOut => Error::WSAETIMEDOUT,
             CauseKind::NetUnreachable => Error::WSAENETUNREACH,
             CauseKind::HostUnreachable => Error::WSAEHOSTUNREACH,
@@ -133,6 +136,16 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         };
         Fault { error, cause: Some(cause) }
     }
+}
+
+/// The code of a connection whose peer answered no keep-alive probe: what the documentation of
+/// SO_KEEPALIVE gives to calls in progress. Here every later call gets it too, as a call that
+/// comes too late to be in progress has no other way to learn why.
+const KEEP_ALIVE_FAILED: Error = Error::WSAENETRESET;
+
+/// Whether keep-alive ended the connection.
+fn asked_in_vain(cause: &Cause) -> bool {
+    matches!(cause.evidence, Evidence::Silence(Silence { asked: Asked::KeepAlive, .. }))
 }
 
 /// The code of a failed attempt.

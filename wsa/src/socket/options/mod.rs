@@ -3,9 +3,11 @@
 mod ip;
 mod socket;
 mod tcp;
+mod udp;
 mod values;
 
-pub(crate) use values::{InitialRto, Options};
+pub(crate) use values::Options;
+pub(super) use values::{Given, InitialRto, Probing};
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
@@ -17,7 +19,7 @@ use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
 use crate::process::{Process, SocketHandle};
-use values::{Given, Wanted};
+use values::Wanted;
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
     /// getsockopt: writes the option into `value`, which has `optlen` bytes, and its length into
@@ -34,8 +36,12 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         value: MemoryMut<'_>,
         optlen: Option<&mut i32>,
     ) -> Result<()> {
+        let thread = self.thread();
         self.call(|access| {
             let value = Wanted::new(value, optlen);
+            if (level, option) == (SOL_SOCKET, SO_OPENTYPE) {
+                return Ok(value.number(access.core.open_type(thread))?);
+            }
             Ok(access.option(s, level, option, value)?)
         })
     }
@@ -53,13 +59,20 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     /// setsockopt: sets the option to the `optlen` bytes of `value`. Booleans may be one byte.
     ///
-    /// SO_RCVBUF takes effect with the next connection attempt or bind, and between 536 bytes and
-    /// 16 MiB.
+    /// Any SO_RCVBUF and SO_SNDBUF is taken and given back. A receive buffer has between 536 bytes
+    /// and 16 MiB: of a datagram socket from now on, of a stream with its next attempt to connect,
+    /// of a listener for whoever connects from now on. A stream that is connected keeps the one it
+    /// has, and where there is no heap all streams have the buffers of their pool. SO_SNDBUF
+    /// bounds what a stream has queued when the next send is taken, at once.
+    ///
+    /// SO_OPENTYPE needs no socket.
     ///
     /// # Errors
-    /// WSAENOTSOCK; WSAEINVAL for a level that is not of the socket, for SO_REUSEADDR together
-    /// with SO_EXCLUSIVEADDRUSE, and for what must be set before bind; WSAENOPROTOOPT for an
-    /// unknown or read-only option; WSAEFAULT for too short a value.
+    /// WSAENOTSOCK; WSAEINVAL for a level that is not of the socket, for a value out of range, for
+    /// SO_REUSEADDR together with SO_EXCLUSIVEADDRUSE, for what must be set before bind, and for
+    /// the low-water marks; WSAENOPROTOOPT for an option that is unknown, read-only, or of another
+    /// type of socket, and for switching on what this stack does not have; WSAEFAULT for too short
+    /// a value.
     pub fn setsockopt(
         &self,
         s: SocketHandle,
@@ -68,7 +81,13 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         value: Memory<'_>,
         optlen: i32,
     ) -> Result<()> {
+        let thread = self.thread();
         self.call(|access| {
+            if (level, option) == (SOL_SOCKET, SO_OPENTYPE) {
+                let open_type = Given::new(value, optlen)?.number()?;
+                access.core.thread_mut(thread).ok_or(Error::WSAENOBUFS)?.open_type = open_type;
+                return Ok(());
+            }
             access.core.socket(s)?;
             let value = Given::new(value, optlen)?;
             Ok(access.set_option(s, level, option, value)?)
@@ -110,6 +129,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         match level {
             SOL_SOCKET => self.socket_option(s, option, value),
             IPPROTO_TCP => self.tcp_option(s, option, value),
+            IPPROTO_UDP => self.udp_option(s, option, value),
             IPPROTO_IP => self.ip_option(s, option, value),
             IPPROTO_IPV6 => self.ipv6_option(s, option, value),
             _ => Err(Error::WSAENOPROTOOPT),
@@ -128,6 +148,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         match level {
             SOL_SOCKET => self.set_socket_option(s, option, value)?,
             IPPROTO_TCP => self.set_tcp_option(s, option, value)?,
+            IPPROTO_UDP => self.set_udp_option(s, option, value)?,
             IPPROTO_IP => self.set_ip_option(s, option, value)?,
             IPPROTO_IPV6 => self.set_ipv6_option(s, option, value)?,
             _ => return Err(Error::WSAENOPROTOOPT),
@@ -136,13 +157,17 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     }
 
     /// Gives what was set to the stack, where the socket stands for something there.
-    fn apply_options(&mut self, s: SocketHandle) -> Result<()> {
+    pub(crate) fn apply_options(&mut self, s: SocketHandle) -> Result<()> {
         let socket = self.core.socket(s)?;
         let options = &socket.options;
         match socket.state {
             State::Connected(id) => self.stack.tcp_set(self.now, id, &options.for_connection()),
-            State::Datagram(id) => self.stack.udp_set(id, &options.for_datagrams()),
-            State::Idle | State::Connecting(..) | State::Listening(_) => {}
+            State::Listening(id) => self.stack.listener_set(id, &options.for_listener()),
+            State::Datagram(id) => {
+                self.stack.udp_set(id, &options.for_datagrams());
+                self.stack.udp_set_receive_bytes(id, options.receive_room());
+            }
+            State::Idle | State::Connecting(..) => {}
         }
         Ok(())
     }

@@ -4,11 +4,38 @@ use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 
 use super::values::{Given, Wanted};
+use crate::address::Family;
 use crate::constants::*;
 use crate::engine::Access;
 use crate::error::{Error, Result};
 use crate::process::SocketHandle;
-use crate::socket::State;
+use crate::protocol::Protocol;
+use crate::socket::{Socket, State};
+
+/// Options that the transports of TCP/IP do not have: WSAEINVAL, where others that do not exist
+/// are WSAENOPROTOOPT.
+fn is_foreign(option: i32) -> bool {
+    matches!(option, SO_SNDLOWAT | SO_RCVLOWAT | SO_USELOOPBACK)
+}
+
+/// Whether the type and family of the socket have the option.
+fn fits(option: i32, socket: &Socket) -> bool {
+    match option {
+        SO_ACCEPTCONN
+        | SO_KEEPALIVE
+        | SO_LINGER
+        | SO_DONTLINGER
+        | SO_OOBINLINE
+        | SO_CONDITIONAL_ACCEPT => socket.is_stream(),
+        SO_BROADCAST | SO_MAX_MSG_SIZE => !socket.is_stream(),
+        SO_DONTROUTE => socket.family == Family::V4,
+        _ => true,
+    }
+}
+
+fn protocol(socket: &Socket) -> Protocol {
+    Protocol { family: socket.family, kind: socket.kind }
+}
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn socket_option(
@@ -20,6 +47,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let socket = self.core.socket(s)?;
         let options = &socket.options;
         match option {
+            _ if is_foreign(option) => Err(Error::WSAEINVAL),
+            _ if !fits(option, socket) => Err(Error::WSAENOPROTOOPT),
             SO_DEBUG => value.flag(options.debug),
             SO_ACCEPTCONN => value.flag(matches!(socket.state, State::Listening(_))),
             SO_REUSEADDR => value.flag(options.reuse),
@@ -43,7 +72,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             SO_TYPE => {
                 value.number(if socket.is_stream() { SOCK_STREAM } else { SOCK_DGRAM } as u32)
             }
-            SO_MAX_MSG_SIZE if !socket.is_stream() => value.number(MAX_DATAGRAM),
+            SO_MAX_MSG_SIZE => value.number(protocol(socket).longest_message()),
+            SO_PROTOCOL_INFOA => value.bytes(&protocol(socket).narrow()),
+            SO_PROTOCOL_INFOW => value.bytes(&protocol(socket).wide()),
+            SO_RANDOMIZE_PORT => value.flag(options.randomize_port),
+            SO_PORT_SCALABILITY => value.flag(options.port_scalability),
             SO_CONNECT_TIME => value.number(match socket.connected_at {
                 Some(since) if self.now >= since => (self.now - since).secs() as u32,
                 Some(_) => 0,
@@ -61,7 +94,12 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     ) -> Result<()> {
         let socket = self.core.socket_mut(s)?;
         let is_bound = socket.bound.is_some();
-        let is_stream = socket.is_stream();
+        if is_foreign(option) {
+            return Err(Error::WSAEINVAL);
+        }
+        if !fits(option, socket) {
+            return Err(Error::WSAENOPROTOOPT);
+        }
         let options = &mut socket.options;
         match option {
             SO_DEBUG => options.debug = value.flag()?,
@@ -79,13 +117,17 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                 }
                 options.exclusive = on;
             }
+            SO_RANDOMIZE_PORT | SO_PORT_SCALABILITY if is_bound => {
+                value.flag()?;
+                return Err(Error::WSAEINVAL);
+            }
+            SO_RANDOMIZE_PORT => options.randomize_port = value.flag()?,
+            SO_PORT_SCALABILITY => options.port_scalability = value.flag()?,
             SO_KEEPALIVE => options.keep_alive = value.flag()?,
             SO_DONTROUTE => options.dont_route = value.flag()?,
             SO_BROADCAST => options.broadcast = value.flag()?,
             SO_OOBINLINE => options.oob_inline = value.flag()?,
             SO_CONDITIONAL_ACCEPT => options.conditional_accept = value.flag()?,
-            // Datagram sockets have nothing to linger for.
-            SO_LINGER | SO_DONTLINGER if !is_stream => return Err(Error::WSAENOPROTOOPT),
             SO_LINGER => {
                 let [on, off, low, high] = value.bytes()?;
                 let on = u16::from_ne_bytes([on, off]) != 0;

@@ -10,10 +10,14 @@ use crate::constants::*;
 use crate::engine::Access;
 use crate::error::{Error, Result};
 use crate::process::SocketHandle;
-use crate::socket::Socket;
+use crate::socket::{Socket, State};
 
 /// Size of ICMP_ERROR_INFO: a SOCKADDR_INET of 28 bytes, the protocol, type and code.
 const ICMP_ERROR_INFO: usize = 36;
+
+/// What this stack does not do: off, and not to be switched on.
+const OFF: [i32; 5] =
+    [TCP_EXPEDITED_1122, TCP_STDURG, TCP_TIMESTAMPS, TCP_DELAY_FIN_ACK, TCP_FASTOPEN];
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn tcp_option(
@@ -26,7 +30,12 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let options = &socket.options;
         match option {
             TCP_NODELAY => value.flag(options.no_delay),
-            TCP_KEEPALIVE => value.number(options.keep_idle),
+            TCP_KEEPALIVE => value.number(seconds(options.probing.idle)),
+            TCP_KEEPINTVL => value.number(seconds(options.probing.interval)),
+            TCP_KEEPCNT => value.number(u32::from(options.probing.count)),
+            TCP_MAXSEG => value.number(self.segment_size(socket)),
+            TCP_NOSYNRETRIES => value.flag(options.no_syn_retries),
+            _ if OFF.contains(&option) => value.flag(false),
             TCP_MAXRT => value.number(match options.max_rt {
                 MaxRt::Default => 0,
                 MaxRt::Millis(millis) => millis.div_ceil(1000),
@@ -46,6 +55,20 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
     }
 
+    /// TCP_MAXSEG: of the connection, or what the link allows one to have.
+    fn segment_size(&self, socket: &Socket) -> u32 {
+        let connection = match socket.state {
+            State::Connected(id) => self.stack.tcp_info(id),
+            _ => None,
+        };
+        let headers = match socket.family {
+            Family::V4 => 40,
+            Family::V6 => 60,
+        };
+        let most = self.stack.link().mtu().saturating_sub(headers) as u32;
+        connection.map_or(most, |info| u32::from(info.mss))
+    }
+
     pub(super) fn set_tcp_option(
         &mut self,
         s: SocketHandle,
@@ -59,9 +82,16 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                 let [low] = value.bytes()?;
                 options.no_delay = low != 0;
             }
-            // Probes without any time between them would end every connection.
-            TCP_KEEPALIVE if value.number()? == 0 => return Err(Error::WSAEINVAL),
-            TCP_KEEPALIVE => options.keep_idle = value.number()?,
+            TCP_KEEPALIVE => options.probing.idle = millis(value)?,
+            TCP_KEEPINTVL => options.probing.interval = millis(value)?,
+            TCP_KEEPCNT => {
+                options.probing.count = match u8::try_from(value.number()?) {
+                    Ok(count @ 1..) => count,
+                    _ => return Err(Error::WSAEINVAL),
+                };
+            }
+            TCP_NOSYNRETRIES => options.no_syn_retries = value.flag()?,
+            _ if OFF.contains(&option) && !value.flag()? => {}
             TCP_MAXRT => {
                 options.max_rt = match value.number()? {
                     0 => MaxRt::Default,
@@ -80,6 +110,19 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             _ => return Err(Error::WSAENOPROTOOPT),
         }
         Ok(())
+    }
+}
+
+/// Seconds, rounded up so that nothing but 0 is 0.
+fn seconds(millis: u64) -> u32 {
+    u32::try_from(millis.div_ceil(1000)).unwrap_or(u32::MAX)
+}
+
+/// Seconds as milliseconds. Probes without any time between them would end every connection.
+fn millis(value: Given<'_>) -> Result<u64> {
+    match value.number()? {
+        0 => Err(Error::WSAEINVAL),
+        seconds => Ok(u64::from(seconds) * 1000),
     }
 }
 

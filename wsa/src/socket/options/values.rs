@@ -1,9 +1,9 @@
 //! The option values of a socket, and how they travel between the caller's memory and here.
 
 use tapsock_stack::config::SynTiming;
-use tapsock_stack::tcp::TcpOptions;
+use tapsock_stack::tcp::{Acknowledge, KeepAlive, ListenerOptions, TcpOptions};
 use tapsock_stack::time::Duration;
-use tapsock_stack::udp::UdpOptions;
+use tapsock_stack::udp::{UdpChecksum, UdpOptions};
 
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
@@ -31,8 +31,17 @@ pub(crate) struct Options {
     /// Milliseconds, 0 for no limit.
     pub(crate) receive_timeout: u32,
     pub(crate) no_delay: bool,
-    /// Seconds.
-    pub(crate) keep_idle: u32,
+    pub(crate) probing: Probing,
+    /// TCP_NOSYNRETRIES.
+    pub(crate) no_syn_retries: bool,
+    /// SIO_TCP_SET_ACK_FREQUENCY.
+    pub(crate) acknowledge: Acknowledge,
+    /// Taken as said: ephemeral ports are unpredictable with it and without it.
+    pub(crate) randomize_port: bool,
+    /// Taken as said: an ephemeral port belongs to its address alone with it and without it.
+    pub(crate) port_scalability: bool,
+    /// UDP_NOCHECKSUM.
+    pub(crate) unchecked: bool,
     pub(crate) max_rt: MaxRt,
     pub(crate) fail_on_icmp: bool,
     pub(crate) hop_limit: Option<u8>,
@@ -40,6 +49,23 @@ pub(crate) struct Options {
     pub(crate) initial_rto: InitialRto,
     pub(crate) udp_conn_reset: bool,
     pub(crate) udp_net_reset: bool,
+}
+
+/// What SO_KEEPALIVE does when it is on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Probing {
+    /// Milliseconds of silence before the first probe.
+    pub(crate) idle: u64,
+    /// Milliseconds between probes.
+    pub(crate) interval: u64,
+    pub(crate) count: u8,
+}
+
+impl Default for Probing {
+    fn default() -> Self {
+        let KeepAlive { idle, interval, count } = KeepAlive::DEFAULT;
+        Self { idle: idle.total_millis(), interval: interval.total_millis(), count }
+    }
 }
 
 /// TCP_MAXRT and TCP_MAXRTMS, one value in two units.
@@ -81,7 +107,12 @@ impl Default for Options {
             send_timeout: 0,
             receive_timeout: 0,
             no_delay: false,
-            keep_idle: 7200,
+            probing: Probing::default(),
+            no_syn_retries: false,
+            acknowledge: Acknowledge::default(),
+            randomize_port: false,
+            port_scalability: false,
+            unchecked: false,
             max_rt: MaxRt::Default,
             fail_on_icmp: false,
             hop_limit: None,
@@ -98,7 +129,12 @@ impl Options {
     pub(crate) fn for_connection(&self) -> TcpOptions {
         TcpOptions {
             nodelay: self.no_delay,
-            keep_alive: self.keep_alive.then(|| Duration::from_secs(u64::from(self.keep_idle))),
+            keep_alive: self.keep_alive.then(|| KeepAlive {
+                idle: Duration::from_millis(self.probing.idle),
+                interval: Duration::from_millis(self.probing.interval),
+                count: self.probing.count,
+            }),
+            acknowledge: self.acknowledge,
             max_rt: match self.max_rt {
                 MaxRt::Default => None,
                 MaxRt::Millis(millis) => Some(Duration::from_millis(u64::from(millis))),
@@ -111,7 +147,11 @@ impl Options {
 
     /// How a datagram socket shall send.
     pub(crate) fn for_datagrams(&self) -> UdpOptions {
-        UdpOptions { hop_limit: self.hop_limit_or_default(), ..UdpOptions::default() }
+        UdpOptions {
+            hop_limit: self.hop_limit_or_default(),
+            checksum: self.checksum(),
+            ..UdpOptions::default()
+        }
     }
 
     /// The SYN schedule of an attempt, where the socket changes the stack's own.
@@ -127,6 +167,10 @@ impl Options {
             timing.retries = retries;
             timing.total = None;
         }
+        if self.no_syn_retries {
+            timing.retries = 0;
+            timing.total = None;
+        }
         (timing != default).then_some(timing)
     }
 
@@ -134,6 +178,20 @@ impl Options {
     /// reason to allocate without bound, nor to leave a peer no window at all.
     pub(crate) fn receive_room(&self) -> usize {
         self.receive_buffer.clamp(LEAST_RECEIVE_BUFFER, MOST_RECEIVE_BUFFER) as usize
+    }
+
+    /// UDP_NOCHECKSUM as the stack has it.
+    fn checksum(&self) -> UdpChecksum {
+        if self.unchecked { UdpChecksum::ZeroOverIpv4 } else { UdpChecksum::Always }
+    }
+
+    /// What connections get that a listener accepts, from their handshake on.
+    pub(crate) fn for_listener(&self) -> ListenerOptions {
+        ListenerOptions {
+            receive_buffer: Some(self.receive_room()),
+            transmit_buffer: None,
+            options: self.for_connection(),
+        }
     }
 
     /// Time to live or hop limit of what is sent.
@@ -157,7 +215,7 @@ const MOST_RECEIVE_BUFFER: u32 = 16 << 20;
 
 /// What setsockopt's caller gives: no more of it is looked at than the option takes.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'m> {
+pub(in crate::socket) struct Given<'m> {
     value: Memory<'m>,
     len: usize,
 }
@@ -171,14 +229,24 @@ impl<'m> Given<'m> {
         Ok(Self { value, len })
     }
 
+    /// The same of a length that cannot be negative. Nothing is read yet.
+    pub(in crate::socket) const fn sized(value: Memory<'m>, len: usize) -> Self {
+        Self { value, len }
+    }
+
+    /// All of it, unread.
+    pub(in crate::socket) const fn memory(self) -> (Memory<'m>, usize) {
+        (self.value, self.len)
+    }
+
     /// The first `N` bytes; more may be given.
-    pub(super) fn bytes<const N: usize>(self) -> Result<[u8; N]> {
+    pub(in crate::socket) fn bytes<const N: usize>(self) -> Result<[u8; N]> {
         let bytes = if self.len < N { None } else { self.value.read(N) };
         bytes.and_then(|bytes| bytes.try_into().ok()).ok_or(Error::WSAEFAULT)
     }
 
     /// A 32-bit number.
-    pub(super) fn number(self) -> Result<u32> {
+    pub(in crate::socket) fn number(self) -> Result<u32> {
         Ok(u32::from_ne_bytes(self.bytes()?))
     }
 

@@ -1,0 +1,114 @@
+//! What a connection can tell about itself in numbers.
+
+use smoltcp::socket::tcp::State;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::TcpSeqNumber;
+
+/// The numbers of one connection. What the stack does not know it does not tell: smoltcp keeps the
+/// congestion window to itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TcpInfo {
+    /// Its state; CLOSED once it failed.
+    pub state: State,
+    /// The largest payload of a segment to the peer, in bytes.
+    pub mss: u16,
+    /// Since when it is established.
+    pub connected_at: Option<Instant>,
+    /// The smoothed round-trip time (RFC 6298, section 2), once there was a sample.
+    pub rtt: Option<Duration>,
+    /// The shortest round-trip time so far.
+    pub min_rtt: Option<Duration>,
+    /// Bytes that were sent and are not acknowledged.
+    pub bytes_in_flight: usize,
+    /// Bytes that the peer has room for behind what it acknowledged.
+    pub send_window: usize,
+    /// Bytes that the peer was told it may send.
+    pub receive_window: usize,
+    /// The receive buffer in bytes.
+    pub receive_buffer: usize,
+    /// Payload bytes sent, each counted once.
+    pub bytes_out: u64,
+    /// Payload bytes received in order, each counted once.
+    pub bytes_in: u64,
+    /// Payload bytes that arrived before something that was sent earlier.
+    pub bytes_reordered: u64,
+    /// Payload bytes sent again.
+    pub bytes_retransmitted: u64,
+    /// Segments sent again because of duplicate acknowledgments.
+    pub fast_retransmits: u32,
+    /// Times that the retransmission timer ran out, consecutive ones counted once.
+    pub timeout_episodes: u32,
+    /// Duplicate acknowledgments received (RFC 5681, section 2).
+    pub duplicate_acks: u32,
+    /// SYNs, or SYN|ACKs, sent again.
+    pub syn_retransmits: u32,
+}
+
+/// Duplicate acknowledgments that make the sender repeat a segment (RFC 5681, section 3.2).
+const FAST: u32 = 3;
+
+/// Counts what passes the segment stage.
+#[derive(Debug, Default)]
+pub(crate) struct Measure {
+    /// What is being timed: its end, and when it was sent. Never anything that was sent twice
+    /// (RFC 6298, section 3).
+    timed: Option<(TcpSeqNumber, Instant)>,
+    pub(crate) rtt: Option<Duration>,
+    pub(crate) min_rtt: Option<Duration>,
+    pub(crate) bytes_out: u64,
+    pub(crate) bytes_in: u64,
+    pub(crate) bytes_reordered: u64,
+    pub(crate) bytes_retransmitted: u64,
+    pub(crate) fast_retransmits: u32,
+    pub(crate) timeout_episodes: u32,
+    pub(crate) duplicate_acks: u32,
+    /// Since something new was acknowledged.
+    duplicates: u32,
+    fast: bool,
+    timed_out: bool,
+}
+
+impl Measure {
+    /// A segment goes out for the first time. `end` is the sequence number behind it.
+    pub(crate) fn sent(&mut self, now: Instant, end: TcpSeqNumber, payload: usize) {
+        self.timed.get_or_insert((end, now));
+        self.bytes_out += payload as u64;
+    }
+
+    /// Something goes out again.
+    pub(crate) fn repeated(&mut self, payload: usize) {
+        self.timed = None;
+        self.bytes_retransmitted += payload as u64;
+    }
+
+    /// The oldest segment goes out again.
+    pub(crate) fn lost(&mut self) {
+        if self.duplicates >= FAST && !self.fast {
+            self.fast = true;
+            self.fast_retransmits += 1;
+        } else if !self.timed_out {
+            self.timed_out = true;
+            self.timeout_episodes += 1;
+        }
+    }
+
+    pub(crate) fn duplicate(&mut self) {
+        self.duplicates += 1;
+        self.duplicate_acks += 1;
+    }
+
+    /// The peer acknowledges everything before `acknowledgment`, and something of it is new.
+    pub(crate) fn acknowledged(&mut self, now: Instant, acknowledgment: TcpSeqNumber) {
+        (self.duplicates, self.fast, self.timed_out) = (0, false, false);
+        if let Some((end, at)) = self.timed
+            && end <= acknowledgment
+        {
+            self.timed = None;
+            let sample = now - at;
+            // RFC 6298, section 2: alpha is 1/8, and the first sample is taken as it is.
+            self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
+            self.min_rtt = Some(self.min_rtt.map_or(sample, |least| least.min(sample)));
+        }
+    }
+}
