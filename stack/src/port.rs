@@ -333,11 +333,98 @@ mod tests {
         assert!(ports.bind(Transport::Udp, ANY, 54, Share::Reuse).is_ok());
     }
 
+    /// What a second binding gets: all rules for two on one port of one transport, a line each.
+    /// Columns: who is there, then what a wildcard and the same address get, for each way to share.
+    #[test]
+    fn who_may_bind_beside_whom() {
+        use BindError::{Denied, InUse};
+        const OK: Result<(), BindError> = Ok(());
+        const USED: Result<(), BindError> = Err(InUse);
+        const DENY: Result<(), BindError> = Err(Denied);
+        let one = address(1);
+        let second = [
+            (ANY, Share::Default),
+            (one, Share::Default),
+            (ANY, Share::Reuse),
+            (one, Share::Reuse),
+            (ANY, Share::Exclusive),
+            (one, Share::Exclusive),
+        ];
+        for (first, share, expected) in [
+            (ANY, Share::Default, [USED, OK, DENY, OK, USED, OK]),
+            (one, Share::Default, [OK, USED, OK, DENY, USED, USED]),
+            (ANY, Share::Reuse, [USED, OK, OK, OK, USED, OK]),
+            (one, Share::Reuse, [OK, USED, OK, OK, USED, USED]),
+            (ANY, Share::Exclusive, [USED, DENY, DENY, DENY, USED, DENY]),
+            (one, Share::Exclusive, [OK, USED, OK, DENY, USED, USED]),
+        ] {
+            for transport in [Transport::Tcp, Transport::Udp] {
+                for ((address, also), expected) in second.into_iter().zip(expected) {
+                    let mut ports = ports();
+                    ports.bind(transport, first, 80, share).unwrap();
+                    let found = ports.bind(transport, address, 80, also).map(|_| ());
+                    assert_eq!(found, expected, "{first:?} {share:?}, then {address:?} {also:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn other_addresses_families_and_transports_do_not_meet() {
+        let v6 = BindAddress::Any(Family::V6);
+        let shares = [Share::Default, Share::Reuse, Share::Exclusive];
+        for (first, second) in shares.iter().flat_map(|&a| shares.map(|b| (a, b))) {
+            let mut ports = ports();
+            ports.bind(Transport::Tcp, address(1), 80, first).unwrap();
+            assert!(ports.bind(Transport::Tcp, address(2), 80, second).is_ok());
+            assert!(ports.bind(Transport::Tcp, v6, 80, second).is_ok());
+            assert!(ports.bind(Transport::Udp, address(1), 80, second).is_ok());
+            assert!(ports.bind(Transport::Tcp, address(1), 81, second).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_was_accepted_under_an_exclusive_binding_keeps_off_exclusive_ones_alone() {
+        let bind = |ports: &mut Ports<'static, Growable>, address, share| {
+            ports.bind(Transport::Tcp, address, 80, share)
+        };
+        for held in [ANY, address(1)] {
+            let mut ports = ports();
+            let first = bind(&mut ports, held, Share::Exclusive).unwrap();
+            assert!(ports.enter(first));
+            assert!(ports.enter(first));
+            ports.unbind(first);
+            for wanted in [ANY, address(1), BindAddress::AnyDual] {
+                let alone = bind(&mut ports, wanted, Share::Exclusive);
+                assert_eq!(alone, Err(BindError::InUse), "{held:?}, then {wanted:?}");
+                for share in [Share::Default, Share::Reuse] {
+                    let beside = bind(&mut ports, wanted, share).unwrap();
+                    ports.unbind(beside);
+                }
+            }
+            ports.leave(first);
+            assert!(bind(&mut ports, held, Share::Exclusive).is_err(), "one is left");
+            ports.leave(first);
+            assert!(ports.get(first).is_none());
+            assert!(bind(&mut ports, held, Share::Exclusive).is_ok());
+        }
+        let mut ports = ports();
+        let shared = bind(&mut ports, ANY, Share::Default).unwrap();
+        assert!(!ports.enter(shared), "nobody else waits for what was accepted");
+    }
+
     #[test]
     fn a_dual_wildcard_covers_both_families() {
         let mut ports = ports();
         ports.bind(Transport::Tcp, BindAddress::AnyDual, 80, Share::Default).unwrap();
         assert_eq!(ports.bind(Transport::Tcp, ANY, 80, Share::Default), Err(BindError::InUse));
+        let v6 = BindAddress::Any(Family::V6);
+        assert_eq!(ports.bind(Transport::Tcp, v6, 80, Share::Default), Err(BindError::InUse));
+        assert!(ports.bind(Transport::Tcp, address(1), 80, Share::Default).is_ok());
+        ports.bind(Transport::Tcp, v6, 81, Share::Default).unwrap();
+        assert!(ports.bind(Transport::Tcp, ANY, 81, Share::Default).is_ok());
+        let dual = ports.bind(Transport::Tcp, BindAddress::AnyDual, 81, Share::Default);
+        assert_eq!(dual, Err(BindError::InUse));
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use tapsock_stack::config::FullBacklog;
 use tapsock_stack::event::Happened;
-use tapsock_stack::port::{BindAddress, Family, Share, Transport};
+use tapsock_stack::port::{BindAddress, BindError, Family, Share, Transport};
 use tapsock_stack::sim::Pair;
-use tapsock_stack::tcp::{Close, Phase, Take};
+use tapsock_stack::tcp::{Close, ListenerOptions, Phase, Take, TcpOptions};
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 use tapsock_stack::{Counters, ListenerId};
 
@@ -464,4 +464,114 @@ fn an_accepted_connection_outlives_its_listener() {
     scene.sent(["0 > P. 1:6 ack 1"]);
     scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Reset));
     scene.sent(["0 > R. 6:6 ack 1"]);
+}
+
+/// A listener on every address whose port others may share.
+fn shared_listener(scene: &Scene, address: BindAddress, owner: u32) -> ListenerId {
+    scene.host.with(|stack, _| {
+        let binding = stack.bind(Transport::Tcp, address, 80, Share::Reuse).unwrap();
+        stack.tcp_listen(binding, 5, owner).unwrap()
+    })
+}
+
+/// Who has a connection from this port of the peer, of `listeners`.
+fn taker(scene: &Scene, port: u16, listeners: &[ListenerId]) -> Vec<usize> {
+    handshake(&scene.client(port));
+    let waiting = |id: ListenerId| scene.host.with(|stack, _| stack.tcp_accept(id, 0)).is_some();
+    (0..listeners.len()).filter(|&index| waiting(listeners[index])).collect()
+}
+
+#[test]
+fn of_listeners_that_share_a_port_the_last_has_it_until_it_ends() {
+    let scene = scene();
+    let any = BindAddress::Any(Family::V4);
+    let listeners = [0, 1, 2].map(|owner| shared_listener(&scene, any, owner));
+    assert_eq!(taker(&scene, 5000, &listeners), [2]);
+    // One in the middle ends, and nobody notices.
+    let close = |id| scene.host.with(|stack, now| stack.close_listener(now, id));
+    close(listeners[1]);
+    assert_eq!(taker(&scene, 5001, &listeners), [2]);
+    close(listeners[2]);
+    assert_eq!(taker(&scene, 5002, &listeners), [0]);
+    close(listeners[0]);
+    scene.client(5003).sends("S 0");
+    assert_eq!(counters(&scene).tcp_unmatched, 1);
+}
+
+#[test]
+fn the_first_of_listeners_that_share_a_port_may_end_first() {
+    let scene = scene();
+    let any = BindAddress::Any(Family::V4);
+    let listeners = [0, 1].map(|owner| shared_listener(&scene, any, owner));
+    scene.host.with(|stack, now| stack.close_listener(now, listeners[0]));
+    assert_eq!(taker(&scene, 5000, &listeners), [1]);
+    scene.host.with(|stack, now| stack.close_listener(now, listeners[1]));
+    scene.client(5001).sends("S 0");
+    assert_eq!(counters(&scene).tcp_unmatched, 1);
+}
+
+#[test]
+fn the_most_specific_listener_has_the_connection_whoever_came_last() {
+    let scene = scene();
+    let addresses = [BindAddress::Address(scene.own()), BindAddress::Any(Family::V4)];
+    let listeners = addresses.map(|address| shared_listener(&scene, address, 0));
+    assert_eq!(taker(&scene, 5000, &listeners), [0]);
+}
+
+#[test]
+fn a_connection_has_its_listeners_buffers_and_options_from_the_handshake_on() {
+    let scene = scene();
+    let listener = scene.listen(5);
+    let options = ListenerOptions {
+        receive_buffer: Some(4000),
+        transmit_buffer: Some(2000),
+        options: TcpOptions { hop_limit: Some(9), traffic_class: 0x28, ..TcpOptions::default() },
+    };
+    scene.host.with(|stack, _| stack.listener_set(listener, &options));
+    let peer = scene.client(5000);
+    handshake(&peer);
+    let (_, syn) = scene.capture.segments().into_iter().find(|(seen, _)| seen.out).unwrap();
+    assert_eq!((syn.window, syn.hop_limit, syn.flags.as_str()), (4000, 9, "S."));
+    let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).unwrap();
+    let info = scene.host.with(|stack, _| stack.tcp_info(id)).unwrap();
+    assert_eq!((info.receive_buffer, info.receive_window), (4000, 4000));
+    assert_eq!(scene.status(id).room, 2000);
+    // What changes later is for whoever comes later.
+    scene.host.with(|stack, _| stack.listener_set(listener, &ListenerOptions::default()));
+    handshake(&scene.client(5001));
+    let late = scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).unwrap();
+    let info = scene.host.with(|stack, _| stack.tcp_info(late)).unwrap();
+    assert_eq!((info.receive_buffer, info.receive_window), (65_536, 65_535));
+}
+
+#[test]
+fn an_exclusive_port_is_held_by_what_was_accepted_until_it_ends() {
+    for reset in [true, false] {
+        let scene = scene();
+        let any = BindAddress::Any(Family::V4);
+        let bind = |share| scene.host.with(|stack, _| stack.bind(Transport::Tcp, any, 80, share));
+        let binding = bind(Share::Exclusive).unwrap();
+        let listener = scene.host.with(|stack, _| stack.tcp_listen(binding, 5, 0)).unwrap();
+        let peer = scene.client(5000);
+        handshake(&peer);
+        let id = scene.host.with(|stack, now| {
+            let id = stack.tcp_accept(listener, 0).unwrap();
+            stack.close_listener(now, listener);
+            stack.unbind(binding);
+            id
+        });
+        assert_eq!(bind(Share::Exclusive), Err(BindError::InUse));
+        let beside = bind(Share::Default).unwrap();
+        scene.host.with(|stack, _| stack.unbind(beside));
+        if reset {
+            peer.sends("R. 1 ack 1");
+        } else {
+            // An orderly end: TIME-WAIT does not hold the port.
+            scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Deliver));
+            assert_eq!(bind(Share::Exclusive), Err(BindError::InUse));
+            peer.sends("F. 1 ack 2");
+        }
+        scene.settle();
+        assert!(bind(Share::Exclusive).is_ok(), "reset: {reset}");
+    }
 }

@@ -5,6 +5,7 @@ mod closing;
 mod datagrams;
 mod determinism;
 mod handshake;
+mod info;
 mod limits;
 mod listener;
 mod marks;

@@ -2,7 +2,7 @@
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
-use tapsock_stack::wire::{IpAddress, IpEndpoint, Ipv4Address};
+use tapsock_stack::wire::{IpAddress, IpCidr, IpEndpoint, Ipv4Address};
 
 use super::Output;
 use crate::address::{self, Family, Name, ShortZero, SockAddr};
@@ -59,7 +59,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn address_list(&self, s: SocketHandle, output: Output<'_>) -> Result<()> {
         let socket = self.core.socket(s)?;
         let family = socket.family;
-        let names = self.stack.addresses().iter().map(|cidr| cidr.address());
+        let names = self.stack.addresses().iter().map(IpCidr::address);
         let names = names
             .filter(|address| match address {
                 IpAddress::Ipv4(_) => family == Family::V4,
