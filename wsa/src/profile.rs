@@ -35,6 +35,17 @@ pub enum AfterDisconnect {
     AsBound,
 }
 
+/// What becomes of data that is unread when a stream's receiving direction is shut down, or that
+/// comes afterwards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnreadData {
+    /// The connection is reset: the data cannot be delivered.
+    Resets,
+    /// It is acknowledged and kept as far as the receive buffer reaches; nobody can receive it, and
+    /// the peer sees nothing.
+    Kept,
+}
+
 /// When FD_CLOSE is reported while received data is still unread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseEvent {
@@ -77,6 +88,8 @@ pub struct Profile {
     pub poll_negative: PollNegative,
     /// recv after a datagram disconnect.
     pub after_disconnect: AfterDisconnect,
+    /// Data for a stream whose receiving direction is shut down.
+    pub unread_after_shutdown: UnreadData,
     /// The link administratively down, or lost, at call time: WSAENETDOWN or WSAEHOSTUNREACH.
     pub link_down: Error,
 }
@@ -93,6 +106,7 @@ impl Profile {
         close_event: CloseEvent::AfterData,
         poll_negative: PollNegative::Ignored,
         after_disconnect: AfterDisconnect::NotConnected,
+        unread_after_shutdown: UnreadData::Resets,
         link_down: Error::WSAENETDOWN,
     };
 
@@ -107,6 +121,7 @@ impl Profile {
         close_event: CloseEvent::AtOnce,
         poll_negative: PollNegative::Invalid,
         after_disconnect: AfterDisconnect::AsBound,
+        unread_after_shutdown: UnreadData::Kept,
         link_down: Error::WSAEHOSTUNREACH,
     };
 

@@ -38,6 +38,9 @@ const FIN_WAIT_2: Duration = Duration::from_secs(60);
 /// does for this one. Longer than five retransmissions in vain.
 const STALLED: Duration = Duration::from_secs(120);
 
+/// Why a connection was reset that was closed, or read no more, with data waiting.
+pub(super) const CLOSED_UNREAD: Evidence = Evidence::Local("received data was left unread");
+
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// The connection under a handle that is not stale.
     pub(super) fn held(&self, id: TcpId) -> Option<&Connection<'a, S>> {
@@ -158,6 +161,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             prober: Prober::new(now),
             chain: S::Chain::default(),
             shutdown: false,
+            receive_shutdown: false,
+            unread: false,
             on_loopback,
             attached: false,
             connected_at: None,
@@ -530,16 +535,49 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 connection.shutdown = true;
                 connection.discard();
                 self.released += 1;
-                self.service(now, id, departing);
-                self.settle(now, id);
+                if !self.reset_unread(now, id, CLOSED_UNREAD, departing) {
+                    self.service(now, id, departing);
+                    self.settle(now, id);
+                }
             }
             Close::Reset if open => self.reset(now, id, departing),
             Close::Deliver | Close::Reset | Close::Silent => self.forget(id),
         }
     }
 
+    /// Tells the peer by a RST that its data was lost, where it was (RFC 1122, section 4.2.2.13).
+    /// An owner who asked for it gets the connection back with this cause; of a released
+    /// connection everything is delivered first. True when the connection is over.
+    pub(super) fn reset_unread(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        evidence: Evidence,
+        departing: &mut [u8],
+    ) -> bool {
+        let Some(connection) = self.connections.get(id) else { return true };
+        let open = connection.attached && connection.phase() == Phase::Connected;
+        let delivering = connection.role == Role::Released && connection.queued() > 0;
+        if !connection.unread || !open || delivering {
+            return false;
+        }
+        self.counters.unread_resets += 1;
+        if connection.role == Role::Released {
+            self.reset(now, id, departing);
+        } else {
+            self.send_reset(now, id, departing);
+            self.fail(id, Cause { kind: CauseKind::Aborted, at: now, evidence });
+        }
+        true
+    }
+
     /// Sends a RST and forgets the connection.
     fn reset(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        self.send_reset(now, id, departing);
+        self.forget(id);
+    }
+
+    fn send_reset(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
         if let Some(connection) = self.connections.get_mut(id)
             && let Some(cell) = &mut connection.cell
         {
@@ -551,7 +589,6 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 }
             }
         }
-        self.forget(id);
     }
 
     /// After every step of smoltcp: acts on what changed.
@@ -656,10 +693,11 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         if self.role == Role::Released { self.stage.stalled_at(STALLED) } else { None }
     }
 
-    /// Throws away what was received: nobody will read it.
+    /// Throws away what was received, as nobody will read it, and remembers that there was some.
     pub(crate) fn discard(&mut self) {
         if let Some(cell) = &mut self.cell {
             let socket = cell.socket_mut();
+            self.unread |= socket.recv_queue() > 0;
             while socket.recv(|bytes| (bytes.len(), bytes.len())).is_ok_and(|taken| taken > 0) {}
         }
     }

@@ -281,9 +281,15 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             let received = socket.recv_queue() - readable;
             connection.stage.accepted(now, &segment, packet, received, before, after);
         }
-        if connection.role == Role::Released {
+        let owned = connection.role != Role::Released;
+        let told = owned && connection.connected_at.is_some();
+        if !owned || connection.receive_shutdown {
             connection.discard();
-        } else if what != Happened::default() && connection.connected_at.is_some() {
+            if self.reset_unread(now, id, Evidence::Packet(evidence), departing) {
+                return;
+            }
+        }
+        if told && what != Happened::default() {
             self.happened(id, what);
         }
         if len > 0 {

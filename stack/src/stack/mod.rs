@@ -108,6 +108,8 @@ pub struct Counters {
     pub tcp_exhausted: u64,
     /// Segments that look forged, to which only the state of the connection was told (RFC 5961).
     pub challenges: u64,
+    /// Connections reset because data came that nobody will read (RFC 1122, section 4.2.2.13).
+    pub unread_resets: u64,
     /// Segments answered for a four-tuple in TIME-WAIT.
     pub time_wait_answers: u64,
     /// Four-tuples that left TIME-WAIT for a newer SYN.

@@ -5,6 +5,7 @@ use core::iter;
 use smoltcp::time::Instant;
 
 use super::Stack;
+use super::connection::CLOSED_UNREAD;
 use crate::event::Happened;
 use crate::link::Link;
 use crate::port::{Binding, Transport};
@@ -155,6 +156,17 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         if let Some(connection) = self.core.held_mut(id) {
             connection.shutdown = true;
             self.core.service(now, id, self.departing.as_mut());
+        }
+    }
+
+    /// Says that nothing will be received any more. Data that waits unread or comes from now on is
+    /// lost, and the peer is told so: the connection is reset (RFC 1122, section 4.2.2.13) and
+    /// fails with [`CauseKind::Aborted`](crate::event::CauseKind::Aborted). Until then it goes on.
+    pub fn tcp_stop_receiving(&mut self, now: Instant, id: TcpId) {
+        if let Some(connection) = self.core.held_mut(id) {
+            connection.receive_shutdown = true;
+            connection.discard();
+            self.core.reset_unread(now, id, CLOSED_UNREAD, self.departing.as_mut());
         }
     }
 

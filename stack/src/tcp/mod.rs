@@ -150,7 +150,9 @@ pub enum Take {
 /// How a connection is let go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Close {
-    /// What was sent is delivered in the background, then the connection ends in order.
+    /// What was sent is delivered in the background, then the connection ends in order. Where data
+    /// is unread, or comes afterwards, it ends with a RST behind what was sent, so that the peer
+    /// knows that its data was lost (RFC 1122, section 4.2.2.13).
     Deliver,
     /// The peer gets a RST, and what was not delivered is lost.
     Reset,
@@ -269,6 +271,10 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) chain: S::Chain,
     /// The owner closed this direction; the FIN follows what is queued.
     pub(crate) shutdown: bool,
+    /// The owner will read nothing any more.
+    pub(crate) receive_shutdown: bool,
+    /// Data came that nobody read or will read.
+    pub(crate) unread: bool,
     /// Both ends are in this stack.
     pub(crate) on_loopback: bool,
     /// The demultiplexer knows it.

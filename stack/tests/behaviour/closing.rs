@@ -375,21 +375,102 @@ fn the_handle_of_a_closed_connection_is_stale_while_it_still_delivers() {
 }
 
 #[test]
-fn a_closed_connection_takes_what_still_comes_and_keeps_none_of_it() {
+fn data_after_the_close_is_answered_with_a_reset() {
     let scene = scene();
     let (id, peer) = scene.established();
-    peer.sends("P. 1 ack 1 len 1000");
     close(&scene, id, Close::Deliver);
-    for at in (1001..200_000).step_by(1000) {
-        peer.sends(&format!("P. {at} ack 2 len 1000"));
-        scene.until(scene.now() + 0.02);
+    scene.sent(["0 > F. 1:2 ack 1"]);
+    peer.sends(". 1 ack 2");
+    scene.sent([]);
+    peer.sends("P. 1 ack 2 len 10");
+    let sent = scene.capture.lines(true);
+    assert_eq!(sent.len(), 1, "{sent:?}");
+    assert!(sent[0].contains("R. 2:2"), "{sent:?}");
+    assert_eq!((sockets(&scene), counters(&scene).unread_resets), (0, 1));
+    // The peer's own FIN is no data.
+    let (id, peer) = scene.established();
+    close(&scene, id, Close::Deliver);
+    peer.sends("F. 1 ack 2");
+    scene.capture.lines(true);
+    assert_eq!((sockets(&scene), counters(&scene).unread_resets), (0, 1));
+}
+
+#[test]
+fn a_close_with_unread_data_is_a_reset_and_without_it_a_fin() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    peer.sends("P. 1 ack 1 len 10");
+    scene.capture.lines(true);
+    close(&scene, id, Close::Deliver);
+    let sent = scene.capture.lines(true);
+    assert!(sent.len() == 1 && sent[0].contains("R. 1:1"), "{sent:?}");
+    assert_eq!((sockets(&scene), counters(&scene).unread_resets), (0, 1));
+    let (id, peer) = scene.established();
+    peer.sends("P. 1 ack 1 len 10");
+    assert_eq!(receive(&scene, id), Ok(10));
+    scene.capture.lines(true);
+    close(&scene, id, Close::Deliver);
+    let sent = scene.capture.lines(true);
+    assert!(sent.len() == 1 && sent[0].contains("F. 1:2"), "{sent:?}");
+    assert_eq!(counters(&scene).unread_resets, 1);
+}
+
+#[test]
+fn what_was_sent_before_a_close_with_unread_data_is_delivered_before_the_reset() {
+    let scene = scene();
+    let (id, peer) = scene.established();
+    scene.send(id, &pattern(1000));
+    peer.sends("P. 1 ack 1 len 10");
+    close(&scene, id, Close::Deliver);
+    for at in (11..200_000).step_by(1000) {
+        peer.sends(&format!("P. {at} ack 1 len 1000"));
+        scene.until(scene.now() + 0.001);
     }
-    // The window never closed, although nobody reads.
-    let last = scene.capture.segments().into_iter().rfind(|(seen, _)| seen.out).unwrap().1;
-    assert_eq!(last.window, 65535);
-    peer.sends("F. 200001 ack 2");
-    assert_eq!(sockets(&scene), 0);
+    // The window never closed, although nobody reads, and there was no RST.
+    let sent = scene.capture.segments();
+    assert!(sent.iter().all(|(_, segment)| !segment.flags.contains('R')), "delivered first");
+    let last = sent.into_iter().rfind(|(seen, _)| seen.out).unwrap().1;
+    assert_eq!((last.window, counters(&scene).unread_resets), (65535, 0));
+    assert_eq!(scene.host.with(|stack, _| stack.delivering()), 1);
+    scene.capture.lines(true);
+    peer.sends(". 200011 ack 1001");
+    let sent = scene.capture.lines(true);
+    assert!(sent.len() == 1 && sent[0].contains("R. "), "{sent:?}");
+    assert_eq!((sockets(&scene), counters(&scene).unread_resets), (0, 1));
     assert_eq!(scene.host.with(|stack, _| stack.delivering()), 0);
+}
+
+#[test]
+fn data_for_an_owner_who_reads_no_more_resets_the_connection() {
+    for waiting in [true, false] {
+        let scene = scene();
+        let (id, peer) = scene.established();
+        if waiting {
+            peer.sends("P. 1 ack 1 len 10");
+        }
+        scene.capture.lines(true);
+        scene.host.with(|stack, now| stack.tcp_stop_receiving(now, id));
+        if !waiting {
+            scene.sent([]);
+            // Sending goes on, and so does hearing what arrived.
+            scene.send(id, b"abc");
+            scene.happened();
+            peer.sends(". 1 ack 4");
+            assert!(scene.happened().contains(Happened::WRITABLE));
+            scene.capture.lines(true);
+            peer.sends("P. 1 ack 4 len 10");
+        }
+        let sent = scene.capture.lines(true);
+        assert!(sent.len() == 1 && sent[0].contains("R. "), "{sent:?}");
+        assert_eq!(scene.cause(id).kind, CauseKind::Aborted);
+        let what = scene.cause(id).to_string();
+        assert_eq!(what.contains("left unread"), waiting, "{what}");
+        assert!(scene.happened().contains(Happened::FAILED));
+        assert_eq!(counters(&scene).unread_resets, 1);
+        // Once more does nothing.
+        scene.host.with(|stack, now| stack.tcp_stop_receiving(now, id));
+        assert_eq!(counters(&scene).unread_resets, 1);
+    }
 }
 
 #[test]

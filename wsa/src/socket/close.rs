@@ -1,4 +1,4 @@
-//! closesocket and shutdown.
+//! closesocket.
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
@@ -6,7 +6,6 @@ use tapsock_stack::tcp::Close;
 use tapsock_stack::time::{Duration, Instant};
 
 use super::State;
-use crate::constants::{SD_BOTH, SD_RECEIVE, SD_SEND};
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::process::{Cue, Process, SocketHandle, Turn};
@@ -23,7 +22,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     ///
     /// What was sent is delivered in the background, unless SO_LINGER says otherwise: with zero
     /// seconds the connection is reset; with more, a blocking socket waits that long for the
-    /// delivery and resets the connection when the time is over.
+    /// delivery and resets the connection when the time is over. A peer whose data was not
+    /// received, or that sends more, gets a RST behind what was sent (RFC 1122, section 4.2.2.13).
     ///
     /// # Errors
     /// WSANOTINITIALISED; WSAENOTSOCK; for a socket that would have to linger, which then stays
@@ -50,39 +50,6 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 return Turn::Done(Ok(()));
             }
             Turn::Wait(Some(until))
-        })
-    }
-
-    /// shutdown: closes one direction or both. `how` is SD_RECEIVE, SD_SEND or SD_BOTH.
-    ///
-    /// # Errors
-    /// WSAENOTSOCK; WSAEINVAL for another `how`; WSAENOTCONN for a stream without a connection. A
-    /// datagram socket needs none. Repeating it is no error.
-    pub fn shutdown(&self, s: SocketHandle, how: i32) -> Result<()> {
-        self.call(|access| {
-            access.core.socket(s)?;
-            let (receive, send) = match how {
-                SD_RECEIVE => (true, false),
-                SD_SEND => (false, true),
-                SD_BOTH => (true, true),
-                _ => return Err(Error::WSAEINVAL.into()),
-            };
-            access.settle(s);
-            let socket = access.core.socket_mut(s)?;
-            let connection = match socket.state {
-                State::Connected(id) => Some(id),
-                _ if socket.is_stream() => return Err(Error::WSAENOTCONN.into()),
-                _ => None,
-            };
-            let first = send && !socket.shut.send;
-            socket.shut.receive |= receive;
-            socket.shut.send |= send;
-            if let Some(id) = connection.filter(|_| first) {
-                access.stack.tcp_shutdown(access.now, id);
-            }
-            // Receives that wait on another thread have to see it.
-            access.touch(s);
-            Ok(())
         })
     }
 }

@@ -6,6 +6,7 @@ mod ioctl;
 mod names;
 mod options;
 mod settle;
+mod shutdown;
 
 pub(crate) use names::is_link_local;
 pub(crate) use options::Options;

@@ -1,6 +1,7 @@
-//! shutdown, closesocket, linger.
+//! closesocket and linger.
 
-use wsa::{Memory, SocketHandle};
+use wsa::engine::stepped::as_thread;
+use wsa::{Memory, MemoryMut, SocketHandle};
 
 use super::scene::*;
 
@@ -23,55 +24,13 @@ fn drain(process: &Wsa, s: SocketHandle) -> Result<usize, i32> {
 }
 
 #[test]
-fn shutdown_needs_a_connection_and_a_direction() {
-    let scene = Scene::documented();
-    let client = &scene.client;
-    for how in [0, 1, 2] {
-        assert_eq!(code(client.shutdown(tcp(client), how)), 10057);
-        let listening = listener(client, "0.0.0.0:0");
-        assert_eq!(code(client.shutdown(listening, how)), 10057);
-    }
-    let (s, _) = scene.connected();
-    assert_eq!(code(client.shutdown(s, 3)), 10022);
-    assert_eq!(code(client.shutdown(s, -1)), 10022);
-}
-
-#[test]
-fn shutdown_may_be_repeated_and_closes_its_direction() {
-    let scene = Scene::documented();
-    let (client, server) = (&scene.client, &scene.server);
-    let (s, t) = scene.connected();
-    client.shutdown(s, 1).unwrap();
-    client.shutdown(s, 1).unwrap();
-    assert_eq!(code(send(client, s, b"x")), 10058);
-    assert_eq!(recv(server, t).unwrap(), b"");
-    // The other direction is open.
-    send(server, t, b"still").unwrap();
-    assert_eq!(recv(client, s).unwrap(), b"still");
-    client.shutdown(s, 0).unwrap();
-    assert_eq!(code(recv(client, s)), 10058);
-    assert_eq!(client.peer_name(s).unwrap().to_string(), "10.0.0.2:4000");
-}
-
-#[test]
-fn the_peer_sees_nothing_of_a_receive_shutdown() {
-    let scene = Scene::documented();
-    let (s, t) = scene.connected();
-    scene.client.shutdown(s, 0).unwrap();
-    send(&scene.client, s, b"x").unwrap();
-    assert_eq!(recv(&scene.server, t).unwrap(), b"x");
-    send(&scene.server, t, b"y").unwrap();
-    scene.run(100);
-    assert_eq!(code(send(&scene.server, t, b"y")), 0);
-}
-
-#[test]
 fn closesocket_delivers_in_the_background() {
     let scene = Scene::documented();
     let (s, t) = scene.connected();
     assert_eq!(send(&scene.client, s, &[1; 300_000]).unwrap(), 300_000);
+    let start = scene.seconds();
     scene.client.closesocket(s).unwrap();
-    assert_eq!(scene.seconds(), scene.seconds());
+    assert_eq!(scene.seconds(), start, "it does not wait");
     assert_eq!(drain(&scene.server, t), Ok(300_000));
 }
 
@@ -121,10 +80,96 @@ fn a_non_blocking_socket_that_would_have_to_linger_stays_open() {
     assert_eq!(code(client.closesocket(s)), 10035);
     assert_eq!(code(client.peer_name(s)), 0);
     let mut buffer = vec![0; 300_000];
-    server.recv(t, wsa::MemoryMut::Bytes(&mut buffer), 8).unwrap();
+    server.recv(t, MemoryMut::Bytes(&mut buffer), 8).unwrap();
     scene.run(1000);
     assert_eq!(code(client.closesocket(s)), 0);
     assert_eq!(drain(server, t), Ok(0));
+}
+
+#[test]
+fn with_nothing_to_deliver_no_socket_lingers() {
+    for nonblocking in [false, true] {
+        let scene = Scene::documented();
+        let (s, t) = scene.connected();
+        linger(&scene.client, s, 3);
+        scene.client.set_nonblocking(s, nonblocking).unwrap();
+        let start = scene.seconds();
+        assert_eq!(code(scene.client.closesocket(s)), 0);
+        assert_eq!(scene.seconds(), start);
+        assert_eq!(drain(&scene.server, t), Ok(0));
+    }
+}
+
+#[test]
+fn a_non_blocking_socket_resets_at_once_when_it_lingers_for_no_time() {
+    let scene = Scene::documented();
+    let (s, t) = scene.connected();
+    linger(&scene.client, s, 0);
+    scene.client.set_nonblocking(s, true).unwrap();
+    assert_eq!(send(&scene.client, s, &[1; 300_000]), Ok(300_000));
+    assert_eq!(code(scene.client.closesocket(s)), 0);
+    assert_eq!(drain(&scene.server, t), Err(10054));
+}
+
+#[test]
+fn the_handle_of_a_socket_that_lingers_is_none_to_others() {
+    let scene = Scene::documented();
+    let (s, _t) = scene.connected();
+    linger(&scene.client, s, 3);
+    assert_eq!(send(&scene.client, s, &[1; 300_000]), Ok(300_000));
+    let client = scene.client.clone();
+    scene.at(1000, move |_| {
+        as_thread(9, || {
+            assert_eq!(code(recv(&client, s)), 10038);
+            assert_eq!(code(client.shutdown(s, 1)), 10038);
+            assert_eq!(code(client.closesocket(s)), 10038);
+        });
+    });
+    let start = scene.seconds();
+    scene.client.closesocket(s).unwrap();
+    assert!((scene.seconds() - start - 3.0).abs() < 0.1);
+}
+
+#[test]
+fn lingering_sends_the_fin_and_takes_what_the_peer_still_says() {
+    let scene = Scene::documented();
+    let (s, t) = scene.connected();
+    linger(&scene.client, s, 10);
+    assert_eq!(send(&scene.client, s, &[1; 300_000]), Ok(300_000));
+    let server = scene.server.clone();
+    scene.at(1000, move |_| assert_eq!(drain(&server, t), Ok(300_000)));
+    scene.client.closesocket(s).unwrap();
+    assert!(scene.seconds() < 3.0, "it ended with the delivery");
+    // Nobody is left to read an answer.
+    assert_eq!(code(send(&scene.server, t, b"answer")), 0);
+    scene.run(100);
+    assert_eq!(code(recv(&scene.server, t)), 10054);
+}
+
+#[test]
+fn closing_with_unread_data_resets_behind_what_was_sent() {
+    for (unread, end) in [(false, Ok(300_000)), (true, Err(10054))] {
+        let scene = Scene::documented();
+        let (s, t) = scene.connected();
+        send(&scene.server, t, b"xy").unwrap();
+        scene.run(100);
+        assert_eq!(recv(&scene.client, s).unwrap(), b"xy");
+        if unread {
+            send(&scene.server, t, b"z").unwrap();
+            scene.run(100);
+        }
+        assert_eq!(send(&scene.client, s, &[1; 300_000]), Ok(300_000));
+        scene.client.closesocket(s).unwrap();
+        let mut buffer = vec![0; 300_000];
+        let received = scene.server.recv(t, MemoryMut::Bytes(&mut buffer), 8);
+        assert_eq!(received.map_err(wsa::Error::code), Ok(300_000));
+        scene.run(100);
+        let then = drain(&scene.server, t).map(|more| 300_000 + more);
+        assert_eq!(then, end);
+        let host = scene.client.engine().host();
+        let counted = host.with(|stack, _| stack.counters().unread_resets);
+        assert_eq!(counted, u64::from(unread));
+    }
 }
 
 #[test]

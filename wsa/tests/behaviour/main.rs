@@ -18,6 +18,7 @@ mod process;
 mod scene;
 mod select;
 mod sequences;
+mod shutdown;
 mod stepped;
 mod transfer;
 mod vectored;
