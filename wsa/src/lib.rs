@@ -54,7 +54,7 @@ pub use process::Apc;
 pub use process::{BlockingHook, Core, Process, SocketHandle, WsaData};
 pub use profile::Profile;
 pub use qos::{FlowSpec, Qos};
-pub use readiness::FdSet;
+pub use readiness::{FdSet, WsaPollFd};
 pub use transfer::MAX_BUFFERS;
 
 /// The examples of the README, which are run as documentation tests.

@@ -3,6 +3,7 @@
 mod ioctl;
 mod ip;
 mod message;
+mod readiness;
 mod socket;
 mod tcp;
 mod udp;
@@ -10,6 +11,7 @@ mod udp;
 pub use ioctl::*;
 pub use ip::*;
 pub use message::*;
+pub use readiness::*;
 pub use socket::*;
 pub use tcp::*;
 pub use udp::*;

@@ -3,15 +3,18 @@
 //! There is one set of flags for each socket, with the meaning of the bits that Windows keeps
 //! below all of its notification functions; each of those is a view of it.
 
+mod poll;
 mod select;
 
+pub use poll::WsaPollFd;
 pub use select::FdSet;
 
 use core::ops::{BitOr, BitOrAssign};
 
 use tapsock_stack::link::Link;
-use tapsock_stack::storage::Storage;
+use tapsock_stack::storage::{List, Storage};
 use tapsock_stack::tcp::Phase;
+use tapsock_stack::time::{Duration, Instant};
 
 use crate::engine::Access;
 use crate::process::SocketHandle;
@@ -102,4 +105,52 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
         flags
     }
+}
+
+/// What a call waits for: the numbers of these handles. Where the list is too short for them it
+/// stays empty, which is interest in everything.
+fn interest<L: List<u32>>(numbers: impl Iterator<Item = u32>) -> L {
+    let mut interest = L::default();
+    for number in numbers {
+        if interest.push(number).is_err() {
+            while interest.pop().is_some() {}
+            break;
+        }
+    }
+    interest
+}
+
+/// How long a call waits.
+#[derive(Debug, Clone, Copy)]
+struct Limit {
+    timeout: Option<Duration>,
+    end: Option<Instant>,
+}
+
+impl Limit {
+    /// From the first look on; none is for ever, zero is one look.
+    const fn new(timeout: Option<Duration>) -> Self {
+        Self { timeout, end: None }
+    }
+
+    /// From the first look on, in milliseconds.
+    fn millis(millis: Option<u32>) -> Self {
+        Self::new(millis.map(|millis| Duration::from_millis(u64::from(millis))))
+    }
+
+    fn is_over(&mut self, now: Instant) -> bool {
+        let Some(timeout) = self.timeout else { return false };
+        now >= *self.end.get_or_insert_with(|| later(now, timeout))
+    }
+
+    /// When to look again at the latest.
+    const fn end(&self) -> Option<Instant> {
+        self.end
+    }
+}
+
+/// `now + by`, or the end of time.
+fn later(now: Instant, by: Duration) -> Instant {
+    let micros = i64::try_from(by.total_micros()).unwrap_or(i64::MAX);
+    Instant::from_micros(now.total_micros().saturating_add(micros))
 }

@@ -2,10 +2,10 @@
 
 use core::fmt;
 
-use tapsock_stack::storage::{List, Storage};
-use tapsock_stack::time::{Duration, Instant};
+use tapsock_stack::storage::Storage;
+use tapsock_stack::time::Duration;
 
-use super::Flags;
+use super::{Flags, Limit};
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::process::{Cue, Process, SocketHandle, Turn};
@@ -156,15 +156,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     ) -> Result<usize> {
         let mut sets = Sets { read, write, except };
         let thread = self.thread();
-        let mut interest = <E::Storage as Storage<'a>>::Sockets::<u32>::default();
-        for index in sets.all().filter_map(SocketHandle::index) {
-            if interest.push(index).is_err() {
-                // More than the table holds: wake up for any.
-                while interest.pop().is_some() {}
-                break;
-            }
-        }
-        let mut end: Option<Instant> = None;
+        let interest: <E::Storage as Storage<'a>>::Sockets<u32> =
+            super::interest(sets.all().filter_map(SocketHandle::index));
+        let mut limit = Limit::new(timeout);
         let mut waiting = false;
         self.block(&interest, |access, cue| {
             if sets.all().next().is_none() {
@@ -188,11 +182,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             if any {
                 return Turn::Done(Ok(sets.keep(is_ready)));
             }
-            let over = match timeout {
-                None => false,
-                Some(timeout) => access.now >= *end.get_or_insert(later(access.now, timeout)),
-            };
-            if over {
+            if limit.is_over(access.now) {
                 return Turn::Done(Ok(sets.keep(|_, _| false)));
             }
             if let Cue::GiveUp(error) = cue {
@@ -202,13 +192,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 return Turn::fail(Error::WSAEINPROGRESS);
             }
             waiting = true;
-            Turn::Wait(end)
+            Turn::Wait(limit.end())
         })
     }
-}
-
-/// `now + by`, or the end of time.
-fn later(now: Instant, by: Duration) -> Instant {
-    let micros = i64::try_from(by.total_micros()).unwrap_or(i64::MAX);
-    Instant::from_micros(now.total_micros().saturating_add(micros))
 }

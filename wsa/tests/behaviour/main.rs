@@ -14,6 +14,7 @@ mod ladder;
 mod listening;
 mod options;
 mod outcome;
+mod poll;
 mod process;
 mod scene;
 mod select;
