@@ -51,10 +51,10 @@ pub use listen::Caller;
 pub use memory::{Arg, Memory, MemoryMut, WsaBuf, WsaBufMut};
 #[cfg(feature = "alloc")]
 pub use process::Apc;
-pub use process::{BlockingHook, Core, Process, SocketHandle, WsaData};
+pub use process::{BlockingHook, Core, EventHandle, Process, SocketHandle, WsaData};
 pub use profile::Profile;
 pub use qos::{FlowSpec, Qos};
-pub use readiness::{FdSet, WsaPollFd};
+pub use readiness::{Alertable, EventKind, FdSet, Signal, WaitFor, WsaPollFd};
 pub use transfer::MAX_BUFFERS;
 
 /// The examples of the README, which are run as documentation tests.

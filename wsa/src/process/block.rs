@@ -31,6 +31,15 @@ impl<T> Turn<T> {
     }
 }
 
+/// What may run on a thread while it waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Alertable {
+    /// Its APCs and its blocking hook, and then the wait goes on.
+    Yes,
+    /// Nothing.
+    No,
+}
+
 /// What a waiting call has to do before it sleeps.
 #[derive(Default)]
 struct Chores {
@@ -65,20 +74,23 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     pub(crate) fn block<T>(
         &self,
         interest: &[u32],
-        mut turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
+        turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
     ) -> Result<T> {
         let thread = self.engine.thread();
-        let mut admitted = false;
-        self.block_unadmitted(interest, |access, cue| {
-            if !admitted && let Err(error) = access.core.admit(thread) {
-                return Turn::fail(error);
-            }
-            admitted = true;
-            turn(access, cue)
-        })
+        self.wait_loop(interest, Alertable::Yes, admitted(thread, turn))
     }
 
-    /// The same for a call whose own list of checks has these two in it.
+    /// The same for a wait during which neither APCs nor the hook run.
+    pub(crate) fn block_undisturbed<T>(
+        &self,
+        interest: &[u32],
+        turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
+    ) -> Result<T> {
+        let thread = self.engine.thread();
+        self.wait_loop(interest, Alertable::No, admitted(thread, turn))
+    }
+
+    /// The same as [`Process::block`] for a call whose own list of checks has these two in it.
     ///
     /// `turn` is called at once and again whenever something may have changed, with exclusive
     /// access, until it says that the call is done. The wait is alertable: APCs queued to the
@@ -86,6 +98,15 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     pub(crate) fn block_unadmitted<T>(
         &self,
         interest: &[u32],
+        turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
+    ) -> Result<T> {
+        self.wait_loop(interest, Alertable::Yes, turn)
+    }
+
+    fn wait_loop<T>(
+        &self,
+        interest: &[u32],
+        alertable: Alertable,
         mut turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
     ) -> Result<T> {
         if self.engine.is_down() {
@@ -114,7 +135,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                             return Err(access.core.finish(thread, refused));
                         }
                         entered = true;
-                        Ok((access.core.epoch(), access.now, until, access.chores(thread)))
+                        let chores = match alertable {
+                            Alertable::Yes => access.chores(thread),
+                            Alertable::No => Chores::default(),
+                        };
+                        Ok((access.core.epoch(), access.now, until, chores))
                     }
                     found => {
                         if entered {
@@ -167,6 +192,18 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     fn is_cancelled(&self, thread: u64) -> bool {
         self.engine.with(|access| access.core.thread(thread).is_some_and(|record| record.cancelled))
+    }
+
+    /// Runs the APCs that wait for this thread, in order, but not those that they queue.
+    #[cfg(feature = "alloc")]
+    pub(crate) fn run_apcs(&self, thread: u64) {
+        let count = |record: &super::thread::Thread| record.apcs.len();
+        let queued = self.engine.with(|access| access.core.thread(thread).map_or(0, count));
+        for _ in 0..queued {
+            if let Some(apc) = self.engine.with(|access| access.chores(thread).apc) {
+                self.in_callback(thread, apc);
+            }
+        }
     }
 
     /// Runs `f`, a function of the caller's, on this thread; blocking calls made inside it are
@@ -260,6 +297,25 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             let outcome = access.cancel(thread);
             access.core.finish(thread, outcome.map_err(Fault::from))
         })
+    }
+}
+
+/// `turn` behind the first two questions of every call.
+fn admitted<'a, L, S, T>(
+    thread: u64,
+    mut turn: impl FnMut(&mut Access<'_, 'a, L, S>, Cue) -> Turn<T>,
+) -> impl FnMut(&mut Access<'_, 'a, L, S>, Cue) -> Turn<T>
+where
+    L: tapsock_stack::link::Link,
+    S: tapsock_stack::storage::Storage<'a>,
+{
+    let mut admitted = false;
+    move |access, cue| {
+        if !admitted && let Err(error) = access.core.admit(thread) {
+            return Turn::fail(error);
+        }
+        admitted = true;
+        turn(access, cue)
     }
 }
 

@@ -6,7 +6,7 @@ mod startup;
 mod state;
 mod thread;
 
-pub use handle::SocketHandle;
+pub use handle::{EventHandle, SocketHandle};
 pub use startup::WsaData;
 pub use state::Core;
 #[cfg(feature = "alloc")]
@@ -14,6 +14,7 @@ pub use thread::Apc;
 pub use thread::BlockingHook;
 
 pub(crate) use block::{Cue, Turn};
+pub(crate) use handle::Handle;
 pub(crate) use thread::Fault;
 
 use core::marker::PhantomData;

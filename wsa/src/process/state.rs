@@ -9,11 +9,12 @@ use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::Instant;
 
-use super::handle::{Place, SocketHandle, Sockets};
+use super::handle::{EventHandle, FIRST_EVENT, Place, SocketHandle, Table};
 use super::thread::{Fault, Thread, Threads};
 use crate::engine::Access;
 use crate::error::{Error, Result};
 use crate::profile::Profile;
+use crate::readiness::Event;
 use crate::socket::Socket;
 
 /// All Winsock state of one process.
@@ -27,7 +28,8 @@ pub struct Core<'a, S: Storage<'a>> {
     pub(crate) ever_1_1: bool,
     /// How contradictions are resolved.
     pub(crate) profile: Profile,
-    pub(crate) sockets: Sockets<S::Sockets<Place>>,
+    pub(crate) sockets: Table<Socket, SocketHandle, S::Sockets<Place<Socket>>>,
+    pub(crate) events: Table<Event, EventHandle, S::Sockets<Place<Event>>>,
     threads: Threads<S::Sockets<Thread>>,
     /// Counts everything that may end a wait.
     epoch: u64,
@@ -49,7 +51,8 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
             startups: 0,
             ever_1_1: false,
             profile: Profile::DOCUMENTED,
-            sockets: Sockets::new(),
+            sockets: Table::new(),
+            events: Table::new(),
             threads: Threads::new(),
             epoch: 0,
             touched_all: 0,
@@ -70,11 +73,15 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
     }
 
     /// Whether something changed after the epoch `seen` that concerns a caller interested in the
-    /// sockets `interest`; an empty list is interest in all of them.
+    /// sockets and event objects `interest`; an empty list is interest in all of them.
     pub fn changed(&self, seen: u64, interest: &[u32]) -> bool {
+        let changed = |&number: &u32| match number {
+            FIRST_EVENT.. => self.events.changed(number, seen),
+            _ => self.sockets.changed(number, seen),
+        };
         self.touched_all > seen
             || (interest.is_empty() && self.epoch > seen)
-            || interest.iter().any(|index| self.sockets.changed(*index, seen))
+            || interest.iter().any(changed)
     }
 
     /// Takes the stack's events. Engines call this whenever the stack was polled or used.
@@ -94,10 +101,13 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         }
     }
 
-    /// Something about a socket changed.
-    pub(crate) fn touch(&mut self, index: u32) {
+    /// Something about a socket or an event object changed.
+    pub(crate) fn touch(&mut self, number: u32) {
         self.epoch += 1;
-        self.sockets.stamp(index, self.epoch);
+        match number {
+            FIRST_EVENT.. => self.events.stamp(number, self.epoch),
+            _ => self.sockets.stamp(number, self.epoch),
+        }
     }
 
     /// Something changed that concerns every waiting caller.
@@ -183,6 +193,7 @@ impl<'a, S: Storage<'a>> fmt::Debug for Core<'a, S> {
         f.debug_struct("Core")
             .field("startups", &self.startups)
             .field("sockets", &self.sockets.len())
+            .field("events", &self.events.len())
             .field("epoch", &self.epoch)
             .finish_non_exhaustive()
     }

@@ -76,12 +76,21 @@ impl Thread {
         Self { id, ..Self::default() }
     }
 
-    fn is_idle(&self) -> bool {
+    /// Whether an APC waits to run.
+    pub(crate) fn is_alerted(&self) -> bool {
         #[cfg(feature = "alloc")]
         if !self.apcs.is_empty() {
-            return false;
+            return true;
         }
-        self.blocking == 0 && self.callbacks == 0 && self.hook.is_none() && self.open_type == 0
+        false
+    }
+
+    fn is_idle(&self) -> bool {
+        !self.is_alerted()
+            && self.blocking == 0
+            && self.callbacks == 0
+            && self.hook.is_none()
+            && self.open_type == 0
     }
 }
 

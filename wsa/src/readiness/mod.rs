@@ -3,9 +3,12 @@
 //! There is one set of flags for each socket, with the meaning of the bits that Windows keeps
 //! below all of its notification functions; each of those is a view of it.
 
+mod event;
 mod poll;
 mod select;
 
+pub(crate) use event::Event;
+pub use event::{Alertable, EventKind, Signal, WaitFor};
 pub use poll::WsaPollFd;
 pub use select::FdSet;
 

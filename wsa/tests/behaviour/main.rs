@@ -9,6 +9,7 @@ mod blocking;
 mod closing;
 mod data_and_qos;
 mod datagram;
+mod events;
 mod failure;
 mod ladder;
 mod listening;
