@@ -137,6 +137,11 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         self.threads.get(thread).is_some_and(|thread| thread.callbacks > 0)
     }
 
+    /// Whether an APC waits for the thread.
+    pub(crate) fn is_alerted(&self, thread: u64) -> bool {
+        self.threads.get(thread).is_some_and(Thread::is_alerted)
+    }
+
     /// A socket that the caller may use, or WSAENOTSOCK.
     pub(crate) fn socket(&self, handle: SocketHandle) -> Result<&Socket> {
         self.sockets.get(handle).filter(|socket| !socket.closing).ok_or(Error::WSAENOTSOCK)
