@@ -5,14 +5,20 @@
 
 mod addresses;
 mod attempt;
+mod binding;
 mod blocking;
+mod buffers;
 mod closing;
 mod data_and_qos;
 mod datagram;
 mod events;
 mod failure;
+mod inheritance;
+mod ioctls;
+mod keep_alive;
 mod ladder;
 mod listening;
+mod option_matrix;
 mod options;
 mod outcome;
 mod poll;
