@@ -48,6 +48,10 @@ pub struct TcpInfo {
 /// Duplicate acknowledgments that make the sender repeat a segment (RFC 5681, section 3.2).
 const FAST: u32 = 3;
 
+/// A clock that stands still between sending and hearing has seen that little (RFC 6298, section
+/// 2: its G).
+const GRANULARITY: Duration = Duration::from_micros(1);
+
 /// Counts what passes the segment stage.
 #[derive(Debug, Default)]
 pub(crate) struct Measure {
@@ -105,7 +109,7 @@ impl Measure {
             && end <= acknowledgment
         {
             self.timed = None;
-            let sample = now - at;
+            let sample = (now - at).max(GRANULARITY);
             // RFC 6298, section 2: alpha is 1/8, and the first sample is taken as it is.
             self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
             self.min_rtt = Some(self.min_rtt.map_or(sample, |least| least.min(sample)));
