@@ -108,6 +108,18 @@ pub enum FullBacklog {
     Drop,
 }
 
+/// What becomes of the solicited-node groups of own IPv6 addresses (RFC 4291, section 2.7.1).
+/// Either way the host belongs to them, and answers queries about them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OwnGroups {
+    /// An MLD report goes out when an address is added, so that switches which listen to MLD let
+    /// neighbor solicitations through (RFC 3810, section 4).
+    #[default]
+    Reported,
+    /// Nothing is said unasked, which keeps simulated networks silent until somebody talks.
+    Unreported,
+}
+
 /// A route: packets to `destination` go to `gateway`, or to their own destination where there is
 /// none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -148,6 +160,8 @@ pub struct Config {
     pub transmit_buffer: usize,
     /// The most bytes that all sockets together hold beyond their rings.
     pub send_total: usize,
+    /// Whether switches are told of the groups that own IPv6 addresses imply.
+    pub own_groups: OwnGroups,
 }
 
 impl Config {
@@ -167,6 +181,7 @@ impl Config {
             receive_buffer: 65536,
             transmit_buffer: 65536,
             send_total: 1 << 30,
+            own_groups: OwnGroups::Reported,
         }
     }
 }

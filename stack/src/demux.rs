@@ -60,6 +60,8 @@ pub(crate) struct Demux<'a, S: Storage<'a>> {
     pub(crate) datagram_bound: BoundTable<'a, S, UdpId>,
     /// Those with a peer again, under what they are bound to, to know a foreign datagram for one.
     pub(crate) datagram_shadow: BoundTable<'a, S, UdpId>,
+    /// All of them by their port, in the order in which they were opened.
+    pub(crate) datagram_ports: Table<u16, UdpId, S::Hash<Slot<u16, UdpId>>>,
 }
 
 impl<'a, S: Storage<'a>> Demux<'a, S> {
@@ -71,6 +73,7 @@ impl<'a, S: Storage<'a>> Demux<'a, S> {
             datagram_flows: Table::new(key()),
             datagram_bound: Table::new(key()),
             datagram_shadow: Table::new(key()),
+            datagram_ports: Table::new(key()),
         }
     }
 
@@ -79,7 +82,9 @@ impl<'a, S: Storage<'a>> Demux<'a, S> {
         keys(local).iter().find_map(|key| self.listening.get(key))
     }
 
-    /// The receiver of a datagram that belongs to `flow`.
+    /// The receiver of a datagram that belongs to `flow`: the socket that is connected so, or
+    /// the one that is bound most specifically. Among equals it is the one that was opened, or
+    /// connected so, or lost its peer, first.
     pub(crate) fn receiver(&self, flow: &Flow) -> Receiver {
         if let Some(id) = self.datagram_sender(flow) {
             return Receiver::Socket(id);

@@ -35,6 +35,7 @@ mod interface;
 pub mod link;
 pub mod net;
 pub mod port;
+mod random;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod slab;

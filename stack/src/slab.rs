@@ -155,6 +155,14 @@ impl<T, K, L: List<Place<T>>> Slab<T, K, L> {
         Some(value)
     }
 
+    /// All entries in the order of their places, mutably.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (Id<K>, &mut T)> {
+        self.places.iter_mut().enumerate().filter_map(|(index, place)| {
+            let value = place.value.as_mut()?;
+            Some((Id::new(index as u32, place.generation), value))
+        })
+    }
+
     /// All entries in the order of their places. For reports, never for each packet.
     pub fn iter(&self) -> impl Iterator<Item = (Id<K>, &T)> {
         self.places.iter().enumerate().filter_map(|(index, place)| {

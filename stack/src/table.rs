@@ -18,8 +18,9 @@ pub struct Slot<K, V> {
     entry: Option<(K, V)>,
 }
 
-/// A multimap from `K` to `V`: a key may stand in it more than once, and [`Table::get`] gives the
-/// value that was inserted first among equal keys of an undisturbed probe chain.
+/// A multimap from `K` to `V`: a key may stand in it more than once. Its values are found in the
+/// order in which they were inserted, whatever was removed or inserted beside them: removals move
+/// entries without overtaking, and growing walks every chain from its beginning.
 #[derive(Debug)]
 pub struct Table<K, V, L> {
     slots: L,
@@ -54,7 +55,8 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         self.find(key, |_| true).map(|(_, value)| value)
     }
 
-    /// The first value under `key` for which `wanted` is true.
+    /// The first value under `key` for which `wanted` is true. `wanted` is shown all of them until
+    /// then, in the order in which they were inserted.
     pub fn find(&self, key: &K, mut wanted: impl FnMut(V) -> bool) -> Option<(usize, V)> {
         if self.slots.is_empty() {
             return None;
@@ -138,7 +140,11 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
             }
         }
         let old = core::mem::replace(&mut self.slots, larger);
-        for slot in old.iter() {
+        // Behind an empty slot, so that a chain around the end is walked from its beginning, and
+        // equal keys keep their order.
+        let start = old.iter().position(|slot| slot.entry.is_none()).unwrap_or(0);
+        let (before, behind) = old.split_at(start);
+        for slot in behind.iter().chain(before) {
             if slot.entry.is_some() {
                 self.place(*slot);
             }
@@ -182,6 +188,32 @@ mod tests {
         assert!(table.remove(&7, 1));
         assert!(!table.remove(&7, 1));
         assert_eq!(table.get(&7), Some(2));
+    }
+
+    #[test]
+    fn equal_keys_keep_their_order_while_the_table_grows_and_shrinks_around_them() {
+        for seed in 0..200 {
+            let mut table = Growing::new([seed, 2]);
+            let mut expected = Vec::new();
+            for value in 0..100u16 {
+                table.insert(u32::from(value) + 100, value);
+                if value % 3 == 0 {
+                    table.insert(7, value);
+                    expected.push(value);
+                }
+                if value % 5 == 4 {
+                    table.remove(&(u32::from(value) + 98), value - 2);
+                    let gone = expected.remove(expected.len() / 2);
+                    assert!(table.remove(&7, gone));
+                }
+                let mut found = Vec::new();
+                table.find(&7, |value| {
+                    found.push(value);
+                    false
+                });
+                assert_eq!(found, expected, "seed {seed}");
+            }
+        }
     }
 
     #[test]

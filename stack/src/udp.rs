@@ -1,11 +1,18 @@
 //! UDP over smoltcp's wire format, with the peer filter where datagrams arrive.
 
+mod membership;
+
+pub use membership::{MEMBERSHIPS, Membership, MembershipError};
+
+pub(crate) use membership::Step;
+
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 use crate::event::{CauseKind, Happened, PacketEvidence};
 use crate::net::{Delivery, Origin, Parsed, mark};
 use crate::port::BindAddress;
 use crate::storage::{Fifo, Packet, Storage, scatter};
+use membership::Memberships;
 
 /// ICMP errors that a socket keeps for its owner; further ones are dropped.
 const ERRORS: usize = 8;
@@ -61,6 +68,9 @@ pub struct UdpOptions {
     pub multicast_source: Option<IpAddress>,
     /// Over IPv6 there is always a checksum (RFC 8200, section 8.1).
     pub checksum: UdpChecksum,
+    /// Whether the socket, where it belongs to a group, also hears what this stack itself sends
+    /// to the group.
+    pub multicast_loop: bool,
 }
 
 impl Default for UdpOptions {
@@ -72,6 +82,7 @@ impl Default for UdpOptions {
             traffic_class: 0,
             multicast_source: None,
             checksum: UdpChecksum::Always,
+            multicast_loop: true,
         }
     }
 }
@@ -143,6 +154,7 @@ pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
     overflowed: u64,
     pub(crate) undeliverable: u64,
     pub(crate) options: UdpOptions,
+    pub(crate) memberships: Memberships<'a, S>,
     pub(crate) owner: u32,
     pub(crate) happened: Happened,
 }
@@ -162,6 +174,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             overflowed: 0,
             undeliverable: 0,
             options: UdpOptions::default(),
+            memberships: Memberships::default(),
             owner,
             happened: Happened::default(),
         }
@@ -182,6 +195,13 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             self.overflowed += 1;
         }
         queued
+    }
+
+    /// Notes what happened, and says whether nothing was noted before.
+    pub(crate) fn happens(&mut self, what: Happened) -> bool {
+        let first = self.happened.is_empty();
+        self.happened |= what;
+        first
     }
 
     pub(crate) fn error(&mut self, error: DatagramError) {

@@ -1,6 +1,6 @@
 //! Both ends of a connection in one stack.
 
-use tapsock_stack::config::Config;
+use tapsock_stack::config::{Config, OwnGroups};
 use tapsock_stack::event::{CauseKind, Happened, SocketRef};
 use tapsock_stack::link::NoLink;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
@@ -14,7 +14,9 @@ type Loopback = Stack<'static, NoLink, Growable>;
 
 fn stack() -> Loopback {
     let hardware = EthernetAddress([2, 0, 0, 0, 0, 1]);
-    Stack::new(Config::new(hardware, 7), NoLink, Growable::default(), Instant::ZERO)
+    let mut config = Config::new(hardware, 7);
+    config.own_groups = OwnGroups::Unreported;
+    Stack::new(config, NoLink, Growable::default(), Instant::ZERO)
 }
 
 fn run(stack: &mut Loopback, now: Instant) {

@@ -320,7 +320,7 @@ fn link_layer_option(mut options: &[u8], wanted: u8) -> Result<Option<EthernetAd
 }
 
 /// The group that hosts with this address listen to for questions (RFC 4291 section 2.7.1).
-fn solicited_node(address: Ipv6Address) -> Ipv6Address {
+pub(super) fn solicited_node(address: Ipv6Address) -> Ipv6Address {
     let [.., a, b, c] = address.octets();
     Ipv6Address::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]))
 }

@@ -14,6 +14,7 @@ pub mod ethernet;
 mod extension;
 pub mod icmp;
 pub mod mark;
+mod multicast;
 pub mod neighbor;
 pub mod routes;
 pub mod sanity;
@@ -22,17 +23,19 @@ use core::fmt;
 use core::ops::Range;
 
 use smoltcp::time::Instant;
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
-use crate::config::Route;
+use crate::config::{OwnGroups, Route};
 use crate::event::Silence;
 use crate::storage::Storage;
 
+pub use multicast::{GROUPS, REPORT_LEN};
 pub use neighbor::{Outcome, Resolution, Resolve};
 pub use routes::Hop;
 pub use sanity::{Checksums, Delivery, Origin, Parsed, Reason, Upper};
 
 use discovery::{Arp, Body, Message, Operation};
+use multicast::Memberships;
 use neighbor::{Claim, Neighbors};
 use routes::Routes;
 
@@ -85,6 +88,8 @@ pub struct Net<'a, S: Storage<'a>> {
     hardware: EthernetAddress,
     routes: Routes<'a, S>,
     neighbors: Neighbors<'a, S>,
+    memberships: Memberships<'a, S>,
+    own_groups: OwnGroups,
     conflicts: u64,
 }
 
@@ -103,11 +108,17 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// A link with this Ethernet address and, of the IP addresses, only the link-local one that
     /// belongs to it. `key` keys the hash of the neighbor table.
     pub fn new(hardware: EthernetAddress, key: [u64; 2]) -> Self {
-        let mut routes = Routes::default();
-        // No storage is so small that the first address does not fit; were it, the link would
-        // only lack this address.
-        let _ = routes.add_address(routes::link_local(hardware));
-        Self { hardware, routes, neighbors: Neighbors::new(key), conflicts: 0 }
+        let mut net = Self {
+            hardware,
+            routes: Routes::default(),
+            neighbors: Neighbors::new(key),
+            memberships: Memberships::new(key),
+            own_groups: OwnGroups::Reported,
+            conflicts: 0,
+        };
+        // Nor is there a group yet.
+        let _ = net.add_address(routes::link_local(hardware));
+        net
     }
 
     /// The Ethernet address of the link.
@@ -121,12 +132,29 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// # Errors
     /// When a table is full; then nothing changed.
     pub fn add_address(&mut self, cidr: IpCidr) -> Result<(), Exhausted> {
-        self.routes.add_address(cidr)
+        let address = cidr.address();
+        let known = self.routes.is_added(address);
+        self.routes.add_address(cidr)?;
+        if let (IpAddress::Ipv6(own), false) = (address, known)
+            && self.routes.is_added(address)
+        {
+            let group = discovery::solicited_node(own).into();
+            if let Err(full) = self.memberships.join(group, self.own_groups) {
+                self.routes.remove_address(address);
+                return Err(full);
+            }
+        }
+        Ok(())
     }
 
     /// Gives an own address up, with the route that it implied. Says whether it was an own one.
     pub fn remove_address(&mut self, address: IpAddress) -> bool {
-        self.routes.remove_address(address)
+        let removed = self.routes.remove_address(address);
+        if let (IpAddress::Ipv6(own), true) = (address, removed) {
+            let group = discovery::solicited_node(own).into();
+            self.memberships.leave(group, self.own_groups);
+        }
+        removed
     }
 
     /// The own addresses that were added, in that order; the link-local one is the first.
@@ -163,6 +191,13 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         self.routes.is_broadcast(address)
     }
 
+    /// Whether a socket at the own address `own` hears what is sent to `many`, a broadcast address
+    /// or a group: every group and 255.255.255.255 on the link, and the broadcast address of its
+    /// own prefix.
+    pub fn is_heard_at(&self, own: IpAddress, many: IpAddress) -> bool {
+        self.routes.is_heard_at(own, many)
+    }
+
     /// Where a packet to `destination` leaves.
     pub fn hop(&self, destination: IpAddress) -> Hop {
         self.routes.hop(destination)
@@ -178,6 +213,48 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// RFC 4862 section 5.4.4).
     pub fn conflicts(&self) -> u64 {
         self.conflicts
+    }
+
+    /// From now on nothing is said unasked about the groups of own addresses, nor about those that
+    /// were added before and are not reported yet.
+    pub fn keep_own_groups_quiet(&mut self) {
+        self.own_groups = OwnGroups::Unreported;
+        self.memberships.forget_changes();
+    }
+
+    /// Adds a member to `group`; the first one makes the host join it. Call [`Net::report`].
+    ///
+    /// # Errors
+    /// When there are too many groups ([`GROUPS`], or what a fixed table holds).
+    pub fn join_group(&mut self, group: IpAddress) -> Result<(), Exhausted> {
+        self.memberships.join(group, OwnGroups::Reported)
+    }
+
+    /// Takes a member out of `group`; the last one makes the host leave it. Call
+    /// [`Net::report`].
+    pub fn leave_group(&mut self, group: IpAddress) {
+        self.memberships.leave(group, OwnGroups::Reported);
+    }
+
+    /// Whether this host belongs to `group`.
+    pub fn is_member(&self, group: IpAddress) -> bool {
+        self.memberships.is_member(group)
+    }
+
+    /// Writes the next IGMP or MLD report that is due as a complete frame, and gives its length;
+    /// call again until `None`. `frame` must have [`REPORT_LEN`] bytes, or nothing is written.
+    #[must_use]
+    pub fn report(&mut self, now: Instant, frame: &mut [u8]) -> Option<usize> {
+        let frame = frame.first_chunk_mut::<REPORT_LEN>()?;
+        let Self { hardware, routes, memberships, .. } = self;
+        memberships.poll(now, frame, *hardware, |group| match group {
+            // RFC 3376 section 4.2.13: the sender may have no address yet.
+            IpAddress::Ipv4(_) => {
+                routes.source_on_link(group).unwrap_or(Ipv4Address::UNSPECIFIED.into())
+            }
+            // RFC 3810 section 5.2.13: from a link-local address.
+            IpAddress::Ipv6(_) => routes::link_local(*hardware).address(),
+        })
     }
 
     /// The Ethernet address of `next`, a host on the link. Unless it is known, asking it begins
@@ -203,9 +280,9 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         self.neighbors.unanswered(now, next)
     }
 
-    /// When [`Net::poll`] has something to do. Early is harmless, late is not.
+    /// When [`Net::poll`] or [`Net::report`] has something to do. Early is harmless, late is not.
     pub fn poll_at(&self) -> Option<Instant> {
-        self.neighbors.poll_at()
+        [self.neighbors.poll_at(), self.memberships.poll_at()].into_iter().flatten().min()
     }
 
     /// The next neighbor that was found or has failed, in the order in which that happened. One
@@ -261,6 +338,9 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         if header.destination.is_unicast() && header.destination != self.hardware {
             return Err(Reason::EthernetDestination);
         }
+        if !header.destination.is_unicast() && !self.memberships.hears(header.destination) {
+            return Err(Reason::EthernetGroup);
+        }
         let payload = &frame[ethernet::HEADER_LEN..];
         let version = match header.ethertype {
             ethernet::ARP => {
@@ -289,6 +369,13 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         }
         if parsed.delivery == Delivery::Own && !header.destination.is_unicast() {
             return Err(Reason::GroupFrame);
+        }
+        if parsed.delivery == Delivery::Multicast && !self.is_member(parsed.destination) {
+            return Err(Reason::NotMember);
+        }
+        if is_membership(&parsed) {
+            self.memberships.receive(now, payload, &parsed)?;
+            return Ok(Received::Consumed { reply: None });
         }
         let start = ethernet::HEADER_LEN;
         Ok(Received::Packet { range: start..start + parsed.total_len, parsed })
@@ -360,6 +447,15 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
             self.conflicts += 1;
         }
         own
+    }
+}
+
+/// Whether a packet is of IGMP or MLD.
+fn is_membership(parsed: &Parsed) -> bool {
+    match (parsed.source, parsed.upper) {
+        (_, Upper::Igmp) => true,
+        (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) => multicast::is_mld_type(kind),
+        _ => false,
     }
 }
 

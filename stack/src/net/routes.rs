@@ -167,6 +167,16 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
             || self.addresses.iter().any(|own| subnet_broadcast(*own) == Some(address))
     }
 
+    /// Whether what is sent to `many`, a broadcast address or a group, is for the own address
+    /// `own` too.
+    pub(super) fn is_heard_at(&self, own: IpAddress, many: IpAddress) -> bool {
+        let Some(cidr) = self.addresses.iter().find(|cidr| cidr.address() == own) else {
+            return false;
+        };
+        same_family(own, many)
+            && (many.is_multicast() || many.is_broadcast() || subnet_broadcast(*cidr) == Some(many))
+    }
+
     /// Where a packet to `destination` leaves.
     pub fn hop(&self, destination: IpAddress) -> Hop {
         if self.is_own(destination) {
@@ -298,6 +308,12 @@ pub fn is_loopback(address: IpAddress) -> bool {
         IpAddress::Ipv4(address) => address.is_loopback(),
         IpAddress::Ipv6(address) => address.is_loopback(),
     }
+}
+
+/// Whether what is sent to `group` never leaves a host: interface-local IPv6 groups (RFC 4291
+/// section 2.7).
+pub fn stays_in_host(group: IpAddress) -> bool {
+    matches!(group, IpAddress::Ipv6(group) if group.is_multicast() && scope(group.into()) <= 1)
 }
 
 /// Whether no host on any network has `address`: 0/8 and 240/4 (RFC 6890), `::` and the

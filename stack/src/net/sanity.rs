@@ -42,6 +42,8 @@ reasons! {
     EthernetSource = "Ethernet source is a group",
     /// The Ethernet destination is another host.
     EthernetDestination = "Ethernet destination is another host",
+    /// The Ethernet destination is a group of which nothing is wanted.
+    EthernetGroup = "Ethernet destination is a group that was not joined",
     /// A frame to a group carries a packet to one host (RFC 1122 section 3.3.6).
     GroupFrame = "packet for one host in a frame for many",
     /// Neither IPv4, IPv6 nor ARP.
@@ -98,6 +100,10 @@ reasons! {
     PortZero = "port zero",
     /// An ICMP message shorter than its header.
     IcmpLength = "wrong ICMP length",
+    /// Not a valid IGMP or MLD message.
+    Membership = "invalid IGMP or MLD",
+    /// To a group that this host does not belong to.
+    NotMember = "group was not joined",
     /// An echo request to a broadcast or multicast address.
     EchoToGroup = "echo request to a group",
     /// A wrong TCP, UDP or ICMP checksum; for IPv6 also a UDP checksum of zero.
@@ -217,6 +223,8 @@ pub enum Upper {
         /// Code field.
         code: u8,
     },
+    /// IGMP, unchecked.
+    Igmp,
     /// Anything else, unchecked.
     Other,
 }
@@ -248,7 +256,7 @@ impl Parsed {
             | Upper::Udp { source_port, destination_port, .. } => {
                 Some((source_port, destination_port))
             }
-            Upper::Icmp { .. } | Upper::Other => None,
+            Upper::Icmp { .. } | Upper::Igmp | Upper::Other => None,
         }
     }
 
@@ -265,7 +273,7 @@ impl Parsed {
             Upper::Udp { payload_len, .. } => {
                 self.header_len + 8..self.header_len + 8 + payload_len
             }
-            Upper::Icmp { .. } | Upper::Other => self.header_len..self.total_len,
+            Upper::Icmp { .. } | Upper::Igmp | Upper::Other => self.header_len..self.total_len,
         }
     }
 }
@@ -293,6 +301,7 @@ struct Network {
 }
 
 const ICMP: u8 = 1;
+const IGMP: u8 = 2;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
 const ICMPV6: u8 = 58;
@@ -410,11 +419,13 @@ fn check_ipv6_options(mut options: &[u8]) -> Result<(), Reason> {
 }
 
 fn check_addresses(network: &Network, context: &Context<'_>) -> Result<Delivery, Reason> {
-    let Network { source, destination, .. } = *network;
+    let Network { source, destination, protocol, .. } = *network;
+    // A switch that asks for members has no address (RFC 4541 section 2.1.1).
+    let asks = protocol == IGMP && source == IpAddress::Ipv4(Ipv4Address::UNSPECIFIED);
     let from_link = context.origin == Origin::Link;
     // RFC 1122 section 3.2.1.3, RFC 4291 section 2.7.
     if source.is_multicast()
-        || routes::is_reserved(source)
+        || routes::is_reserved(source) && !asks
         || from_link && routes::is_loopback(source)
         || context.addresses.is_broadcast(source)
     {
@@ -463,6 +474,7 @@ fn check_upper(
         UDP => check_udp(data)?,
         ICMP if ipv4 => check_icmp(data, delivery, 8)?,
         ICMPV6 if !ipv4 => check_icmp(data, delivery, 128)?,
+        IGMP if ipv4 => Upper::Igmp,
         NO_NEXT_HEADER => return Err(Reason::NoPayload),
         _ if delivery != Delivery::Own => return Err(Reason::UnknownProtocol),
         _ => Upper::Other,

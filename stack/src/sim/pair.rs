@@ -5,7 +5,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr};
 use super::cable::Conditions;
 use super::host::Host;
 use super::world::World;
-use crate::config::Config;
+use crate::config::{Config, OwnGroups};
 
 /// Two hosts on one switch, with an IPv4 and an IPv6 address each.
 #[derive(Debug, Clone)]
@@ -35,6 +35,8 @@ impl Pair {
         let world = World::new(seed);
         let host = |number: u8, cable| {
             let mut config = Config::new(Self::hardware(number), seed.wrapping_add(number.into()));
+            // There is no switch here that listens, and tests want silence until they speak.
+            config.own_groups = OwnGroups::Unreported;
             adjust(&mut config);
             let [v4, v6] = Self::addresses(number);
             world.host(config, &[IpCidr::new(v4, 24), IpCidr::new(v6, 64)], cable)

@@ -135,7 +135,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     self.answer_for_nobody(arrival.now, packet, departing);
                 }
             }
-            Upper::Other => {}
+            // It has ended before; what this stack says itself is for others.
+            Upper::Igmp | Upper::Other => {}
         }
     }
 
@@ -407,6 +408,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     ) {
         let Some(datagram) = Arriving::of(parsed, arrival.origin(), packet) else { return };
         let About { source, destination, .. } = datagram.about;
+        if parsed.delivery != Delivery::Own {
+            self.fan_out(&datagram);
+            return;
+        }
         let flow = Flow { local: destination, remote: source };
         match self.demux.receiver(&flow) {
             Receiver::Socket(id) => {

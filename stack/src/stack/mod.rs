@@ -1,6 +1,7 @@
 //! The stack itself: the one type that callers hold.
 
 mod connection;
+mod fan_out;
 mod input;
 mod neighbors;
 mod output;
@@ -14,13 +15,14 @@ use smoltcp::iface::SocketSet;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
-use crate::config::{Config, Route};
+use crate::config::{Config, OwnGroups, Route};
 use crate::demux::{Demux, Flow, RestId, RestKind};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
 use crate::link::Link;
 use crate::net::{Exhausted, Hop, Net, Origin, Reason};
 use crate::port::{BindAddress, BindError, Binding, Ports, Share, Transport};
+use crate::random::next_random;
 use crate::slab::{Place, Slab};
 use crate::storage::{Fifo, Storage};
 use crate::tcp::{Connection, Listener, Rest, Role, RouteError};
@@ -92,6 +94,8 @@ pub struct Counters {
     pub link_overrun: u64,
     /// Packets from this stack to itself.
     pub loopback: u64,
+    /// The same, lost because too many were on their way.
+    pub loopback_overrun: u64,
     /// Frames and packets dropped on arrival, by reason.
     pub dropped: Drops,
     /// Packets without a route.
@@ -118,7 +122,9 @@ pub struct Counters {
     pub udp_filtered: u64,
     /// Datagrams dropped because a receive queue was full.
     pub udp_overflowed: u64,
-    /// Datagrams for a port that nobody holds.
+    /// Copies of datagrams to a broadcast address or a group that sockets took.
+    pub udp_copies: u64,
+    /// Datagrams for a port that nobody holds, or to many of whom none wants it.
     pub udp_unmatched: u64,
     /// ICMP errors not sent because too many were.
     pub icmp_withheld: u64,
@@ -283,7 +289,11 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             config,
             storage,
         };
-        Self { core, arriving, departing }
+        let mut stack = Self { core, arriving, departing };
+        if stack.core.config.own_groups == OwnGroups::Unreported {
+            stack.core.net.keep_own_groups_quiet();
+        }
+        stack
     }
 
     /// Gives the stack an address. Its prefix is reached over the link from now on.
@@ -581,9 +591,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn datagram_happened(&mut self, id: UdpId, what: Happened) {
         let Some(socket) = self.datagrams.get_mut(id) else { return };
-        let queued = !socket.happened.is_empty();
-        socket.happened |= what;
-        if !queued {
+        if socket.happens(what) {
             let datagrams = &self.datagrams;
             push(&mut self.datagram_events, id, |&id| datagrams.get(id).is_some());
         }
@@ -607,15 +615,6 @@ fn push<T: Copy>(queue: &mut impl Fifo<T>, value: T, live: impl FnMut(&T) -> boo
         // Live sockets are unique in the queue and as many as it has places, this one among them.
         let _ = queue.push_back(value);
     }
-}
-
-/// SplitMix64.
-fn next_random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^ (mixed >> 31)
 }
 
 /// The family and length checks that sanity made once stay true for the packets handled here.

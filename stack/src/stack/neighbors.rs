@@ -6,13 +6,19 @@ use super::{Core, HEADER, Sent};
 use crate::config::OnError;
 use crate::event::{Cause, CauseKind, Evidence, Happened, Silence, SocketRef};
 use crate::link::Link;
-use crate::net::{REPLY_LEN, Resolution};
+use crate::net::{REPLY_LEN, REPORT_LEN, Resolution};
 use crate::storage::Storage;
 use crate::tcp::Phase;
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Asks what is due and tells the waiting what was learned. `frame` is scratch.
     pub(super) fn poll_neighbors(&mut self, now: Instant, frame: &mut [u8]) {
+        let mut report = [0; REPORT_LEN];
+        while let Some(len) = self.net.report(now, &mut report) {
+            if let Some(report) = report.get(..len) {
+                self.transmit(now, report);
+            }
+        }
         let mut question = [0; REPLY_LEN];
         while let Some(len) = self.net.poll(now, &mut question) {
             if let Some(question) = question.get(..len) {

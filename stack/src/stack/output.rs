@@ -132,7 +132,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     /// A packet to an own address goes back in through a queue, not through a call: however long
     /// two ends of this stack talk to each other, the call depth stays the same.
-    fn turn_back(&mut self, packet: &[u8]) -> Sent {
+    pub(super) fn turn_back(&mut self, packet: &[u8]) -> Sent {
         if self.loopback.len() < LOOPBACK_QUEUE
             && let Some(packet) = S::Packet::copy_from(packet)
             && self.loopback.push_back(packet).is_ok()
@@ -140,6 +140,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.counters.loopback += 1;
             return Sent::Out;
         }
+        self.counters.loopback_overrun += 1;
         Sent::Lost
     }
 

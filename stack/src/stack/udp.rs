@@ -11,7 +11,7 @@ use crate::UdpId;
 use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
-use crate::net::{Hop, mark};
+use crate::net::{Hop, mark, routes};
 use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::{Storage, total_len};
 use crate::tcp::{OpenError, RouteError, SendError, Take};
@@ -44,7 +44,10 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let (address, port) = (holder.address, holder.port);
         let socket = UdpSocket::new(address, port, receive_bytes, owner);
         let id = core.datagrams.insert(socket).map_err(|_| OpenError::Exhausted)?;
-        if !core.demux.datagram_bound.insert((address, port), id) {
+        if !core.demux.datagram_bound.insert((address, port), id)
+            || !core.demux.datagram_ports.insert(port, id)
+        {
+            core.demux.datagram_bound.remove(&(address, port), id);
             core.datagrams.remove(id);
             return Err(OpenError::Exhausted);
         }
@@ -138,7 +141,9 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.udp_send_gathered(now, id, remote, iter::once(data))
     }
 
-    /// Sends one datagram of the bytes of all `pieces`, one after the other.
+    /// Sends one datagram of the bytes of all `pieces`, one after the other. What goes to a
+    /// broadcast address or a group also comes back to the sockets of this stack that hear it, the
+    /// sender's own among them.
     ///
     /// A datagram for a neighbor that must be asked for first waits, and is dropped without
     /// another word if it does not answer.
@@ -179,10 +184,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.datagrams.get_mut(id)?.next_error()
     }
 
-    /// Closes a socket. What is queued is lost.
+    /// Closes a socket. What is queued is lost, and its memberships end.
     pub fn udp_close(&mut self, id: UdpId) {
         self.core.withdraw(id);
-        self.core.datagrams.remove(id);
+        self.core.leave_groups(id);
+        if let Some(socket) = self.core.datagrams.remove(id) {
+            self.core.demux.datagram_ports.remove(&socket.port, id);
+        }
     }
 }
 
@@ -218,6 +226,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             traffic_class,
             multicast_source,
             checksum: _,
+            multicast_loop: _,
         } = socket.options;
         let to_group = remote.addr.is_multicast();
         let given = match socket.address {
@@ -273,6 +282,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             &checksums,
         );
         mark::set_traffic_class(packet, traffic_class);
+        let to_many = to_group || self.net.is_broadcast(remote.addr);
+        if to_many {
+            self.copy_to_own(departing, len, remote);
+        }
+        if to_group && (hop_limit == 0 || routes::stays_in_host(remote.addr)) {
+            return Ok(());
+        }
         self.send(now, departing, len, Some(SocketRef::Udp(id)));
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! What the stack does, against scripted peers and against itself, in virtual time.
 
+mod broadcast;
 mod causes;
 mod closing;
 mod datagrams;
@@ -9,6 +10,7 @@ mod info;
 mod limits;
 mod listener;
 mod marks;
+mod multicast;
 mod patience;
 mod robustness;
 mod scene;

@@ -11,6 +11,7 @@ use tapsock_stack::port::{BindAddress, Binding, Family, Share, Transport};
 use tapsock_stack::storage::{Fixed, Growable, Memory, Storage};
 use tapsock_stack::tcp::{Close, Connect, KeepAlive, Phase, Take, TcpOptions};
 use tapsock_stack::time::{Duration, Instant};
+use tapsock_stack::udp::Membership;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, IpEndpoint};
 use tapsock_stack::{ListenerId, Progress, Stack, TcpId, UdpId};
 
@@ -385,6 +386,7 @@ enum Call {
     SendDatagram(usize, u16, u8, usize),
     ReceiveDatagram(usize, usize),
     CloseDatagram(usize),
+    Member(usize, u8, u8),
     Address(u8, bool),
     Route(u8, bool),
     Pass(u64),
@@ -434,10 +436,11 @@ fn call() -> impl Strategy<Value = Call> {
         (index.clone(), port.clone(), 0u8..6)
             .prop_map(|(id, port, address)| Call::ConnectDatagram(id, port, address)),
         index.clone().prop_map(Call::Disconnect),
-        (index.clone(), port, 0u8..6, length.clone())
+        (index.clone(), port, 0u8..8, length.clone())
             .prop_map(|(id, port, address, length)| Call::SendDatagram(id, port, address, length)),
         (index.clone(), length).prop_map(|(id, length)| Call::ReceiveDatagram(id, length)),
-        index.prop_map(Call::CloseDatagram),
+        index.clone().prop_map(Call::CloseDatagram),
+        (index, 4u8..8, 0u8..6).prop_map(|(id, group, what)| Call::Member(id, group, what)),
         (0u8..6, any::<bool>()).prop_map(|(address, add)| Call::Address(address, add)),
         (0u8..6, any::<bool>()).prop_map(|(address, add)| Call::Route(address, add)),
         prop_oneof![Just(0u64), 1u64..1000, 1u64..100_000].prop_map(Call::Pass),
@@ -451,7 +454,9 @@ fn address(number: u8) -> IpAddress {
         2 => IpAddress::v4(10, 0, 0, 1),
         3 => IpAddress::v4(0, 0, 0, 0),
         4 => IpAddress::v4(255, 255, 255, 255),
-        _ => IpAddress::v6(0xff02, 0, 0, 0, 0, 0, 0, 1),
+        5 => IpAddress::v6(0xff02, 0, 0, 0, 0, 0, 0, 1),
+        6 => IpAddress::v4(239, 1, 1, 1),
+        _ => IpAddress::v6(0xff02, 0, 0, 0, 0, 0, 0, 0x1234),
     }
 }
 
@@ -558,6 +563,18 @@ fn perform<'a, S: Storage<'a>>(
             let _ = stack.udp_error(id);
         }
         Call::CloseDatagram(id) => stack.udp_close(pick(&held.datagrams, id)?),
+        Call::Member(id, group, what) => {
+            let source = address(2);
+            let change = [
+                Membership::Join,
+                Membership::Leave,
+                Membership::JoinSource(source),
+                Membership::LeaveSource(source),
+                Membership::Block(source),
+                Membership::Unblock(source),
+            ][usize::from(what)];
+            let _ = stack.udp_membership(pick(&held.datagrams, id)?, address(group), change);
+        }
         Call::Address(number, true) => {
             let _ = stack.add_address(IpCidr::new(address(number), 24));
         }

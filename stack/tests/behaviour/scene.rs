@@ -11,7 +11,7 @@ use std::collections::HashMap;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TcpOptionElement, TransportSlice};
 use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
-use tapsock_stack::config::Config;
+use tapsock_stack::config::{Config, OwnGroups};
 use tapsock_stack::event::{Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence};
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
@@ -225,6 +225,7 @@ impl Scene {
     pub(crate) fn new(family: Family, adjust: impl FnOnce(&mut Config)) -> Self {
         let world = World::new(1);
         let mut config = Config::new(Pair::hardware(1), 1);
+        config.own_groups = OwnGroups::Unreported;
         adjust(&mut config);
         let [v4, v6] = Pair::addresses(1);
         let addresses = [IpCidr::new(v4, 24), IpCidr::new(v6, 64)];

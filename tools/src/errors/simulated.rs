@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tapsock_stack::ListenerId;
-use tapsock_stack::config::Config;
+use tapsock_stack::config::{Config, OwnGroups};
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Answer, Conditions, Host, Router, World};
@@ -37,6 +37,8 @@ pub(super) struct SimulatedStage {
 
 impl SimulatedStage {
     pub(super) fn new(config: Config, mtu: usize) -> Result<Self, Failure> {
+        // No switch here listens, and frames are numbered from the first of a row's own.
+        let config = Config { own_groups: OwnGroups::Unreported, ..config };
         let world = World::new(config.seed);
         let conditions = Conditions { mtu, ..Conditions::GOOD };
         let own = world.host(config, &[STACK_V4, STACK_V6], conditions);
@@ -54,7 +56,11 @@ impl SimulatedStage {
         }
         world.device(router);
 
-        let peer = Config { seed: config.seed.wrapping_add(1), ..Config::new(PEER, 0) };
+        let peer = Config {
+            seed: config.seed.wrapping_add(1),
+            own_groups: OwnGroups::Unreported,
+            ..Config::new(PEER, 0)
+        };
         let peer = world.host(peer, &[KERNEL_V4, KERNEL_V6], conditions);
         let listen = |family| {
             peer.with(|stack, _| {
