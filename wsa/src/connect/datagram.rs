@@ -44,6 +44,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         socket.peer = Some(peer);
         socket.disconnected = false;
         self.touch(s);
+        self.note_connect(s, None);
         Ok(())
     }
 

@@ -159,7 +159,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Step::Launch(peer) => self.launch(arguments.s, peer),
             Step::FailLater(error) => {
                 let s = arguments.s;
-                self.core.socket_mut(s)?.failure.icmp = None;
+                let socket = self.core.socket_mut(s)?;
+                socket.failure.icmp = None;
+                socket.record.restart();
                 self.fail_attempt(s, error.into(), Awaited::Later);
                 self.touch(s);
                 Ok(Begun::Launched)
@@ -207,6 +209,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         socket.peer = Some(peer);
         socket.outcome = None;
         socket.failure.icmp = None;
+        socket.record.restart();
         Ok(match awaited {
             Awaited::Later => Begun::Launched,
             Awaited::ByCall => Begun::Awaited,

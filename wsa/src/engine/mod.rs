@@ -9,7 +9,7 @@
 //! 1. In [`Engine::with`], after the closure: poll the stack until it is idle or the turn's bound
 //!    is reached, so that whatever must go out has gone out, and call [`Core::absorb`], which
 //!    takes the stack's events.
-//! 2. After unlocking: wake the callers for whom [`Core::changed`] became true.
+//! 2. After unlocking: wake the callers for whom [`Core::changed`] became true, and [`deliver`].
 //! 3. In [`Engine::wait`]: return when [`Core::changed`] is true for `seen` and `interest`, when
 //!    `until` has passed, or at any earlier time.
 
@@ -25,6 +25,7 @@ use tapsock_stack::storage::Storage;
 use tapsock_stack::time::Instant;
 
 use crate::process::Core;
+use crate::readiness::{Delivery, Step};
 
 /// What [`Engine::with`] gives access to, for as long as its closure runs.
 pub struct Access<'e, 'a, L: Link, S: Storage<'a>> {
@@ -42,6 +43,34 @@ impl<'a, L: Link, S: Storage<'a>> fmt::Debug for Access<'_, 'a, L, S> {
             .field("core", &self.core)
             .field("now", &self.now)
             .finish_non_exhaustive()
+    }
+}
+
+/// Hands what waits for the hook of WSAAsyncSelect's messages to it, one after the other.
+///
+/// `next` locks, asks [`Core::delivery`] for the calling thread, and unlocks. Engines call this
+/// without any lock, after [`Core::absorb`] and in [`Engine::with`];
+/// [`Core::delivery_is_due`] says whether it is worth it.
+pub fn deliver(next: impl FnMut(Step) -> Option<Delivery>) {
+    /// A hook that panics takes only its own message with it.
+    struct Delivering<N: FnMut(Step) -> Option<Delivery>> {
+        next: N,
+        under_way: bool,
+    }
+    impl<N: FnMut(Step) -> Option<Delivery>> Drop for Delivering<N> {
+        fn drop(&mut self) {
+            if self.under_way {
+                (self.next)(Step::Stop);
+            }
+        }
+    }
+    let mut delivering = Delivering { next, under_way: false };
+    let mut due = (delivering.next)(Step::Begin);
+    while let Some(delivery) = due {
+        delivering.under_way = true;
+        delivery.run();
+        due = (delivering.next)(Step::Next);
+        delivering.under_way = false;
     }
 }
 
@@ -71,7 +100,7 @@ pub trait Engine<'a> {
     /// Waits until the state may have changed for the caller.
     ///
     /// Returns as soon as [`Core::changed`] is true for `seen` (the [`Core::epoch`] at which the
-    /// caller found its condition false) and `interest` (numbers of sockets, as in the events'
+    /// caller found its condition false) and `interest` (numbers of sockets and event objects, for sockets as in the events'
     /// `owner`), or `until` has passed, or, in a stepped engine, one step was made. An early
     /// return is harmless; a late one is not.
     fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited;

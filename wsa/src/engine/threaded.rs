@@ -112,6 +112,8 @@ struct Wakes {
     threads: Vec<Thread>,
     leader: bool,
     background: bool,
+    /// The hook of WSAAsyncSelect's messages.
+    hook: bool,
 }
 
 impl<L: Link + Send + 'static> Threaded<L> {
@@ -247,12 +249,7 @@ impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
     }
 
     fn thread(&self) -> u64 {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        std::thread_local! {
-            static THREAD: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
-        }
-        // Only a thread that is being torn down has no number any more.
-        THREAD.try_with(|thread| *thread).unwrap_or(0)
+        thread_number()
     }
 
     fn is_down(&self) -> bool {
@@ -279,6 +276,9 @@ impl<L: Link + Send + 'static> Shared<L> {
         }
         for thread in wakes.threads {
             thread.unpark();
+        }
+        if wakes.hook {
+            super::deliver(|step| self.lock().core.delivery(step, thread_number()));
         }
     }
 
@@ -449,7 +449,7 @@ impl<L: Link> State<L> {
 
     /// Whom to wake for what has changed.
     fn wakes(&mut self) -> Wakes {
-        let mut wakes = Wakes::default();
+        let mut wakes = Wakes { hook: self.core.delivery_is_due(), ..Wakes::default() };
         for follower in &mut self.followers {
             if !follower.woken && self.core.changed(follower.seen, &follower.interest) {
                 follower.woken = true;
@@ -502,6 +502,16 @@ impl<L: Link> State<L> {
             wakes.background = true;
         }
     }
+}
+
+/// The calling thread's identity.
+fn thread_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    std::thread_local! {
+        static THREAD: u64 = NEXT.fetch_add(1, Ordering::Relaxed);
+    }
+    // Only a thread that is being torn down has no number any more.
+    THREAD.try_with(|thread| *thread).unwrap_or(0)
 }
 
 fn earlier(left: Option<Instant>, right: Option<Instant>) -> Option<Instant> {

@@ -10,6 +10,7 @@ use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::memory::MemoryMut;
 use crate::process::{Cue, Process, SocketHandle, Turn};
+use crate::readiness::Bits;
 use crate::socket::{Kind, Socket, State};
 
 /// What a condition function is told about who wants to connect. There is never connection data
@@ -71,7 +72,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         let found = self.block(&interest, |access, cue| {
             let turn = access.pending(thread, s, waiting, &mut name, namelen.as_deref(), cue);
             waiting = true;
-            match turn {
+            let turn = match turn {
                 Turn::Done(Ok(pending)) if !has_condition => {
                     let taken = access.take(s, pending, &mut name, namelen.as_deref_mut());
                     Turn::Done(taken.map(Found::Taken).map_err(Into::into))
@@ -79,7 +80,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 Turn::Done(Ok(pending)) => Turn::Done(Ok(Found::Asked(pending))),
                 Turn::Done(Err(fault)) => Turn::Done(Err(fault)),
                 Turn::Wait(until) => Turn::Wait(until),
+            };
+            if !matches!(turn, Turn::Wait(_) | Turn::Done(Ok(Found::Asked(_)))) {
+                access.note_call(s, Bits::ACCEPT);
             }
+            turn
         })?;
         let (pending, condition) = match (found, condition) {
             (Found::Taken(accepted), _) => return Ok(accepted),
@@ -88,20 +93,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         };
         let verdict = self.in_callback(thread, || condition(&pending.who));
         self.call(|access| {
-            // The function has run without the lock: everything may have changed.
-            if access.head(s)? != Some(pending) {
-                return Err(Error::WSAECONNRESET.into());
+            let answered = access.answer(s, pending, verdict, &mut name, namelen);
+            if answered != Err(Error::WSATRY_AGAIN) {
+                access.note_call(s, Bits::ACCEPT);
             }
-            Ok(match verdict {
-                CF_ACCEPT => access.take(s, pending, &mut name, namelen)?,
-                CF_REJECT => {
-                    access.stack.tcp_reject(access.now, pending.listener);
-                    access.touch(s);
-                    return Err(Error::WSAECONNREFUSED.into());
-                }
-                CF_DEFER => return Err(Error::WSATRY_AGAIN.into()),
-                _ => return Err(Error::WSAEINVAL.into()),
-            })
+            Ok(answered?)
         })
     }
 }
@@ -150,6 +146,31 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
     }
 
+    /// What the condition function's verdict makes of the connection at the head.
+    fn answer(
+        &mut self,
+        s: SocketHandle,
+        pending: Pending,
+        verdict: i32,
+        name: &mut MemoryMut<'_>,
+        namelen: Option<&mut i32>,
+    ) -> Result<SocketHandle> {
+        // The function has run without the lock: everything may have changed.
+        if self.head(s)? != Some(pending) {
+            return Err(Error::WSAECONNRESET);
+        }
+        match verdict {
+            CF_ACCEPT => self.take(s, pending, name, namelen),
+            CF_REJECT => {
+                self.stack.tcp_reject(self.now, pending.listener);
+                self.touch(s);
+                Err(Error::WSAECONNREFUSED)
+            }
+            CF_DEFER => Err(Error::WSATRY_AGAIN),
+            _ => Err(Error::WSAEINVAL),
+        }
+    }
+
     fn head(&self, s: SocketHandle) -> Result<Option<Pending>> {
         let socket = self.core.socket(s)?;
         let State::Listening(listener) = socket.state else { return Err(Error::WSAEINVAL) };
@@ -179,6 +200,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let mut socket = Socket::new(listening.family, Kind::Stream);
         socket.options = listening.options.inherited();
         socket.nonblocking = listening.nonblocking;
+        socket.record = listening.record.inherited();
         let mut peer = pending.who.caller;
         if crate::socket::is_link_local(peer.address) {
             peer.scope_id = crate::constants::LINK_SCOPE_ID;
@@ -200,6 +222,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             peer.write(name, namelen)?;
         }
         self.touch(accepted);
+        // What its listener was selected for it is selected for, and may be already.
+        self.record(accepted, Bits::NONE);
         Ok(accepted)
     }
 }

@@ -15,6 +15,7 @@ use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::memory::Memory;
 use crate::process::{Fault, Process, SocketHandle};
+use crate::readiness::Bits;
 use crate::socket::{self, Bound, Kind, State};
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
@@ -85,6 +86,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             self.core.socket_mut(s)?.state = State::Datagram(id);
         }
         self.core.socket_mut(s)?.bound = Some(Bound { binding, implicit: false });
+        self.record(s, Bits::NONE);
         Ok(())
     }
 

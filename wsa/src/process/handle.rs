@@ -28,6 +28,8 @@ const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 const MOST_EVENTS: u32 = 1 << 16;
 /// The number of the first event object; below are the sockets.
 pub(super) const FIRST_EVENT: u32 = INDEX_MASK - MOST_EVENTS;
+/// The number of the queue of messages, which has no handle.
+pub(crate) const MESSAGES: u32 = INDEX_MASK;
 
 /// What handles of all kinds have in common.
 ///

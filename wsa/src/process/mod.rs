@@ -14,7 +14,7 @@ pub use thread::Apc;
 pub use thread::BlockingHook;
 
 pub(crate) use block::{Cue, Turn};
-pub(crate) use handle::Handle;
+pub(crate) use handle::{Handle, MESSAGES};
 pub(crate) use thread::Fault;
 
 use core::marker::PhantomData;
@@ -72,7 +72,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// Access for calls that are not Winsock's; `None` when the engine is gone.
-    fn look<T>(
+    pub(crate) fn look<T>(
         &self,
         f: impl FnOnce(&mut Access<'_, 'a, E::Link, E::Storage>) -> Option<T>,
     ) -> Option<T> {

@@ -9,12 +9,12 @@ use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::Instant;
 
-use super::handle::{EventHandle, FIRST_EVENT, Place, SocketHandle, Table};
+use super::handle::{EventHandle, FIRST_EVENT, MESSAGES, Place, SocketHandle, Table};
 use super::thread::{Fault, Thread, Threads};
 use crate::engine::Access;
 use crate::error::{Error, Result};
 use crate::profile::Profile;
-use crate::readiness::Event;
+use crate::readiness::{Event, Messages, SocketMessage};
 use crate::socket::Socket;
 
 /// All Winsock state of one process.
@@ -30,6 +30,7 @@ pub struct Core<'a, S: Storage<'a>> {
     pub(crate) profile: Profile,
     pub(crate) sockets: Table<Socket, SocketHandle, S::Sockets<Place<Socket>>>,
     pub(crate) events: Table<Event, EventHandle, S::Sockets<Place<Event>>>,
+    pub(crate) messages: Messages<S::Queue<SocketMessage>, S::Queue<SocketHandle>>,
     threads: Threads<S::Sockets<Thread>>,
     /// Counts everything that may end a wait.
     epoch: u64,
@@ -53,6 +54,7 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
             profile: Profile::DOCUMENTED,
             sockets: Table::new(),
             events: Table::new(),
+            messages: Messages::new(),
             threads: Threads::new(),
             epoch: 0,
             touched_all: 0,
@@ -73,9 +75,10 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
     }
 
     /// Whether something changed after the epoch `seen` that concerns a caller interested in the
-    /// sockets and event objects `interest`; an empty list is interest in all of them.
+    /// sockets, event objects and messages `interest`; an empty list is interest in all of them.
     pub fn changed(&self, seen: u64, interest: &[u32]) -> bool {
         let changed = |&number: &u32| match number {
+            MESSAGES => self.messages.changed(seen),
             FIRST_EVENT.. => self.events.changed(number, seen),
             _ => self.sockets.changed(number, seen),
         };
@@ -94,6 +97,7 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
                 let ours = access.core.sockets.get(handle).and_then(Socket::stack_ref);
                 if ours == Some(event.socket) {
                     access.settle(handle);
+                    access.note(handle, event.what);
                 }
             }
             // Also where the socket is another one by now: a wake-up too many is harmless.
@@ -101,10 +105,11 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         }
     }
 
-    /// Something about a socket or an event object changed.
+    /// Something about a socket, an event object or the queue of messages changed.
     pub(crate) fn touch(&mut self, number: u32) {
         self.epoch += 1;
         match number {
+            MESSAGES => self.messages.stamp(self.epoch),
             FIRST_EVENT.. => self.events.stamp(number, self.epoch),
             _ => self.sockets.stamp(number, self.epoch),
         }

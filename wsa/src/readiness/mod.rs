@@ -3,12 +3,20 @@
 //! There is one set of flags for each socket, with the meaning of the bits that Windows keeps
 //! below all of its notification functions; each of those is a view of it.
 
+mod async_select;
 mod event;
+mod event_select;
+mod message;
+mod network;
 mod poll;
 mod select;
 
 pub(crate) use event::Event;
 pub use event::{Alertable, EventKind, Signal, WaitFor};
+pub use event_select::WsaNetworkEvents;
+pub use message::{Delivery, MessageCounters, MessageHook, SocketMessage, Step};
+pub(crate) use message::Messages;
+pub(crate) use network::{Bits, Record};
 pub use poll::WsaPollFd;
 pub use select::FdSet;
 

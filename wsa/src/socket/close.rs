@@ -108,6 +108,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// Ends a socket. An attempt under way is dropped without a frame.
     pub(crate) fn close(&mut self, s: SocketHandle, how: Close) {
         self.uncommit(s);
+        self.core.leave_line(s);
         let Some(socket) = self.core.sockets.remove(s) else { return };
         match socket.state {
             State::Idle => {}

@@ -20,6 +20,7 @@ use tapsock_stack::{ListenerId, TcpId, UdpId};
 use crate::address::{Family, SockAddr};
 use crate::error::Error;
 use crate::process::Fault;
+use crate::readiness::Record;
 
 /// The two types of socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,8 @@ pub(crate) struct Socket {
     pub(crate) disconnected: bool,
     /// closesocket waits for it to linger; to every other call the handle is none.
     pub(crate) closing: bool,
+    /// Its network events, and who is told of them.
+    pub(crate) record: Record,
     /// When the connection was established.
     pub(crate) connected_at: Option<Instant>,
 }
@@ -128,6 +131,7 @@ impl Socket {
             shut: Shut::default(),
             disconnected: false,
             closing: false,
+            record: Record::default(),
             connected_at: None,
         }
     }

@@ -55,6 +55,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if let Some(index) = s.index() {
             self.core.touch(index);
         }
+        if result.is_ok() {
+            self.note_connect(s, None);
+        }
     }
 
     /// The record that a failed attempt leaves. The port stays with the socket, which may try
@@ -69,6 +72,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if awaited == Awaited::Later {
             socket.failure.code = Some(fault.error);
         }
+        self.note_connect(s, Some(fault.error));
     }
 
     /// Gives back the concrete address that a wildcard bind was committed to.

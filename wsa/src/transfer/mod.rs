@@ -21,7 +21,8 @@ use crate::constants::{
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut, WsaBuf, WsaBufMut};
-use crate::process::{Cue, Process, SocketHandle, Turn};
+use crate::process::{Cue, Fault, Process, SocketHandle, Turn};
+use crate::readiness::Bits;
 use crate::socket::Kind;
 
 /// What a receive on a stream takes. MSG_PUSH_IMMEDIATE changes nothing: data is always handed
@@ -160,6 +161,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         let thread = self.thread();
         let interest = [s.index().unwrap_or(u32::MAX)];
         let mut patience = Patience::default();
+        let wanted = list.as_ref().map_or(0, Gather::len);
         let mut sent = 0;
         let mut waiting = false;
         self.block(&interest, |access, cue| {
@@ -171,6 +173,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 Ok((Kind::Datagram, list)) => Turn::Done(access.send_to_peer(s, list)),
             };
             waiting = true;
+            if let Turn::Done(done) = &turn {
+                access.note_sent(s, done, wanted);
+            }
             turn.or_done(sent)
         })
     }
@@ -190,7 +195,10 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         let thread = self.thread();
         self.call(|access| {
             let (_, list) = access.begin_send(thread, s, false, list, flags)?;
-            access.send_to(s, list, name, namelen)
+            let sent = access.send_to(s, list, name, namelen);
+            // It may have bound the socket.
+            access.record(s, Bits::NONE);
+            sent
         })
     }
 
@@ -220,6 +228,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 }
             };
             waiting = true;
+            if matches!(turn, Turn::Done(_)) {
+                access.note_call(s, Bits::READ | Bits::OOB);
+            }
             if receipt.truncated { turn } else { turn.or_done(receipt.copied) }
         })
     }
@@ -289,6 +300,17 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         self.may_block(thread, s)?;
         self.settle(s);
         Ok((kind, list))
+    }
+
+    /// A send that could not be done, or not as a whole, wants to know when there is room.
+    fn note_sent(&mut self, s: SocketHandle, sent: &Result<usize, Fault>, wanted: usize) {
+        let blocked = match sent {
+            Ok(taken) => *taken < wanted,
+            Err(fault) => fault.error == Error::WSAEWOULDBLOCK,
+        };
+        if blocked {
+            self.note_call(s, Bits::WRITE);
+        }
     }
 
     fn transfer_kind(&self, s: SocketHandle, waiting: bool) -> Result<Kind> {

@@ -11,6 +11,7 @@ mod buffers;
 mod closing;
 mod data_and_qos;
 mod datagram;
+mod event_select;
 mod events;
 mod failure;
 mod inheritance;

@@ -57,11 +57,20 @@ where
     /// time at which to call again although no frame arrives.
     pub fn poll(&self) -> Option<Instant> {
         let now = (self.clock)();
-        let mut state = self.state.borrow_mut();
-        match state.advance(now) {
-            Progress::More => Some(now),
-            Progress::Idle => state.stack.poll_at(),
-        }
+        let next = {
+            let mut state = self.state.borrow_mut();
+            match state.advance(now) {
+                Progress::More => Some(now),
+                Progress::Idle => state.stack.poll_at(),
+            }
+        };
+        self.deliver();
+        next
+    }
+
+    fn deliver(&self) {
+        // Nothing is borrowed here, so the hook may call Winsock. There is one thread.
+        super::deliver(|step| self.state.borrow_mut().core.delivery(step, 0));
     }
 }
 
@@ -92,12 +101,16 @@ where
 
     fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'a, L, S>) -> R) -> R {
         let now = (self.clock)();
-        let mut state = self.state.borrow_mut();
-        let State { stack, core } = &mut *state;
-        core.absorb(stack, now);
-        let result = f(&mut Access { core, stack, now });
-        // What is left for another turn is due at once by the stack's own deadline.
-        let _ = state.advance(now);
+        let result = {
+            let mut state = self.state.borrow_mut();
+            let State { stack, core } = &mut *state;
+            core.absorb(stack, now);
+            let result = f(&mut Access { core, stack, now });
+            // What is left for another turn is due at once by the stack's own deadline.
+            let _ = state.advance(now);
+            result
+        };
+        self.deliver();
         result
     }
 
@@ -106,11 +119,13 @@ where
         let deadline = {
             let mut state = self.state.borrow_mut();
             let progress = state.advance(now);
-            if progress == Progress::More || state.core.changed(seen, interest) {
-                return Waited::Again;
-            }
-            [state.stack.poll_at(), until].into_iter().flatten().min()
+            let done = progress == Progress::More
+                || state.core.changed(seen, interest)
+                || state.core.delivery_is_due();
+            if done { Some(now) } else { state.stack.poll_at() }
         };
+        self.deliver();
+        let deadline = [deadline, until].into_iter().flatten().min();
         if deadline.is_some_and(|deadline| deadline <= now) {
             return Waited::Again;
         }

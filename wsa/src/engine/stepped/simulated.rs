@@ -10,7 +10,7 @@ use tapsock_stack::sim::{Host, Port, Stepped, World};
 use tapsock_stack::storage::Growable;
 use tapsock_stack::time::Instant;
 
-use super::super::{Access, Engine, Waited};
+use super::super::{Access, Engine, Waited, deliver};
 use crate::process::{Core, Process};
 
 /// A host of a simulated network. A blocked call steps the whole network until its condition
@@ -57,7 +57,7 @@ impl Engine<'static> for Simulated {
     type Storage = Growable;
 
     fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'static, Port, Growable>) -> R) -> R {
-        self.host.with(|stack, now| {
+        let result = self.host.with(|stack, now| {
             let mut core = self.core();
             core.absorb(stack, now);
             let result = f(&mut Access { core: &mut core, stack, now });
@@ -65,7 +65,9 @@ impl Engine<'static> for Simulated {
             // at once.
             core.absorb(stack, now);
             result
-        })
+        });
+        deliver(|step| self.core().delivery(step, self.thread()));
+        result
     }
 
     fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {

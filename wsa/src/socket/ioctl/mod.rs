@@ -18,7 +18,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// ioctlsocket: FIONBIO, FIONREAD or SIOCATMARK with its 32-bit argument.
     ///
     /// # Errors
-    /// WSAENOTSOCK; WSAEFAULT for a bad pointer; WSAEINVAL for another command.
+    /// WSAENOTSOCK; WSAEFAULT for a bad pointer; WSAEINVAL for another command, and for blocking
+    /// mode while WSAEventSelect or WSAAsyncSelect is in force.
     pub fn ioctlsocket(
         &self,
         s: SocketHandle,
@@ -41,7 +42,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// FIONBIO as a plain call.
     ///
     /// # Errors
-    /// WSAENOTSOCK.
+    /// WSAENOTSOCK; WSAEINVAL for blocking mode while WSAEventSelect or WSAAsyncSelect is in force.
     pub fn set_nonblocking(&self, s: SocketHandle, nonblocking: bool) -> Result<()> {
         self.call(|access| Ok(access.set_nonblocking(s, nonblocking)?))
     }
@@ -165,7 +166,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     }
 
     fn set_nonblocking(&mut self, s: SocketHandle, nonblocking: bool) -> Result<()> {
-        self.core.socket_mut(s)?.nonblocking = nonblocking;
+        let socket = self.core.socket_mut(s)?;
+        if !nonblocking && socket.record.is_selected() {
+            return Err(Error::WSAEINVAL);
+        }
+        socket.nonblocking = nonblocking;
         Ok(())
     }
 
