@@ -54,7 +54,10 @@ pub use process::Apc;
 pub use process::{BlockingHook, Core, EventHandle, Process, SocketHandle, WsaData};
 pub use profile::Profile;
 pub use qos::{FlowSpec, Qos};
-pub use readiness::{Alertable, Delivery, EventKind, FdSet, MessageCounters, MessageHook, Signal, SocketMessage, Step, WaitFor, WsaNetworkEvents, WsaPollFd};
+pub use readiness::{
+    Alertable, Delivery, EventKind, FdSet, MessageCounters, MessageHook, Signal, SocketMessage,
+    Step, WaitFor, WsaNetworkEvents, WsaPollFd,
+};
 pub use transfer::MAX_BUFFERS;
 
 /// The examples of the README, which are run as documentation tests.

@@ -64,7 +64,8 @@ impl SocketMessage {
 ///
 /// It runs on whatever thread found out, after every lock is given up, one message at a time and
 /// in their order. It may call Winsock; blocking calls are WSAEINPROGRESS in it. It should return
-/// soon: that thread may be the one that everybody waits for.
+/// soon: that thread may be the one that everybody waits for. In a simulated network that is the
+/// thread of the process's next call.
 #[derive(Clone)]
 pub enum MessageHook {
     /// A plain function.
@@ -225,6 +226,11 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         Some(message)
     }
 
+    /// A message for the queue's reader; there is none while a hook takes them.
+    fn read_message(&mut self) -> Option<SocketMessage> {
+        if self.messages.hook.is_some() { None } else { self.take_message() }
+    }
+
     /// Whether a message waits for the hook and nobody delivers.
     pub fn delivery_is_due(&self) -> bool {
         let messages = &self.messages;
@@ -261,15 +267,18 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
 }
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
-    /// Takes the oldest message, as PeekMessage with PM_REMOVE does. Works before WSAStartup and
-    /// after WSACleanup, and leaves the last error alone.
+    /// Takes the oldest message, as PeekMessage with PM_REMOVE does. There is none while a hook
+    /// takes them. Works before WSAStartup and after WSACleanup, and leaves the last error alone.
     pub fn next_message(&self) -> Option<SocketMessage> {
-        self.look(|access| access.core.take_message())
+        self.look(|access| access.core.read_message())
     }
 
     /// The oldest message, which stays in the queue.
     pub fn peek_message(&self) -> Option<SocketMessage> {
-        self.look(|access| access.core.messages.queue.front().copied())
+        self.look(|access| {
+            let messages = &access.core.messages;
+            messages.queue.front().copied().filter(|_| messages.hook.is_none())
+        })
     }
 
     /// Waits for a message and takes it, as GetMessage does; `None` after `timeout` milliseconds.
@@ -281,7 +290,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         let thread = self.thread();
         let mut limit = Limit::millis((timeout != WSA_INFINITE).then_some(timeout));
         self.block_undisturbed(&[MESSAGES], |access, cue| {
-            if let Some(message) = access.core.take_message() {
+            if let Some(message) = access.core.read_message() {
                 return Turn::Done(Ok(Some(message)));
             }
             if limit.is_over(access.now) {

@@ -130,9 +130,12 @@ fn a_connect_records_connect_and_write_at_once_and_nothing_more() {
 
 #[test]
 fn a_failed_connect_records_connect_alone_with_its_code() {
-    for (name, expected, seconds) in
-        [("10.0.0.2:81", 10061, 0.0), (NOBODY, 10065, 3.0), (SILENT, 10060, 21.0), (NO_NET, 10051, 0.0)]
-    {
+    for (name, expected, seconds) in [
+        ("10.0.0.2:81", 10061, 0.0),
+        (NOBODY, 10065, 3.0),
+        (SILENT, 10060, 21.0),
+        (NO_NET, 10051, 0.0),
+    ] {
         let scene = Scene::documented();
         let client = &scene.client;
         let s = tcp(client);

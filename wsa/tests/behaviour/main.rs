@@ -4,6 +4,7 @@
 //! them, so that a wrong name fails too.
 
 mod addresses;
+mod async_select;
 mod attempt;
 mod binding;
 mod blocking;
@@ -24,6 +25,7 @@ mod options;
 mod outcome;
 mod poll;
 mod process;
+mod readiness_matrix;
 mod scene;
 mod select;
 mod sequences;
