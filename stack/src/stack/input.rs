@@ -247,9 +247,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if before == State::SynReceived && !connection.passive && segment.has(SYN | ACK) {
             connection.stage.crossed(&mut segment, packet);
         }
-        connection.prober.heard(now);
         match connection.stage.arrive(&mut segment, packet, unsent) {
-            Verdict::Show => {}
+            Verdict::Show => connection.prober.heard(now),
             Verdict::Hide => return,
             Verdict::Challenge => {
                 self.challenge(now, id, departing);

@@ -190,7 +190,9 @@ impl Stage {
                 if self.retries == 0 && self.peer_window() == 0 {
                     self.closed_at = now;
                 }
-                self.measure.lost();
+                if segment.sequence < self.permitted {
+                    self.measure.lost();
+                }
                 self.retries = self.retries.saturating_add(1);
             }
             if self.permitted < segment.end() {

@@ -50,7 +50,8 @@ pub const SO_MAX_MSG_SIZE: i32 = 0x2003;
 pub const SO_PROTOCOL_INFOA: i32 = 0x2004;
 /// The protocol, as a WSAPROTOCOL_INFOW.
 pub const SO_PROTOCOL_INFOW: i32 = 0x2005;
-/// Ask the condition function before the handshake; taken and kept.
+/// Ask the condition function before the handshake. It is always asked afterwards: taken and kept,
+/// and whoever is rejected sees a connection that is reset.
 pub const SO_CONDITIONAL_ACCEPT: i32 = 0x3002;
 /// Take an ephemeral port that cannot be guessed. They all are so: taken and kept.
 pub const SO_RANDOMIZE_PORT: i32 = 0x3005;

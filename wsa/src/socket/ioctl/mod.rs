@@ -51,6 +51,13 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// bytes of output, whose number goes into `returned`. Where the room is too small, `returned`
     /// is what would be enough.
     ///
+    /// There are FIONREAD, FIONBIO, SIOCATMARK and SIO_BASE_HANDLE with its like for every socket;
+    /// SIO_ROUTING_INTERFACE_QUERY and SIO_ADDRESS_LIST_QUERY, of which nobody is told when the
+    /// answer changes; for streams SIO_KEEPALIVE_VALS, SIO_TCP_INITIAL_RTO, SIO_TCP_INFO,
+    /// SIO_TCP_SET_ACK_FREQUENCY (1 or 2) and SIO_LOOPBACK_FAST_PATH (which changes nothing: the
+    /// loopback is a queue); for datagram sockets SIO_UDP_CONNRESET, SIO_UDP_NETRESET and, over
+    /// IPv4, SIO_GET_BROADCAST_ADDRESS.
+    ///
     /// SIO_ADDRESS_LIST_QUERY gives a SOCKET_ADDRESS_LIST whose pointers count from the beginning
     /// of the output: whoever knows where that is in memory adds it.
     ///
