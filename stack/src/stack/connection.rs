@@ -11,12 +11,12 @@ use crate::event::{
     Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence, Silence, SocketRef,
 };
 use crate::link::Link;
-use crate::net::{Hop, mark};
+use crate::net::Hop;
 use crate::port::Family;
 use crate::storage::{Cell, Chain, Fifo, Storage, total_len};
 use crate::tcp::handshake::{Due, Handshake, later};
 use crate::tcp::keep_alive::Prober;
-use crate::tcp::segment::{FIN, RST, Segment, set_hop_limit, write_ack};
+use crate::tcp::segment::{FIN, RST, Segment, write_ack};
 use crate::tcp::stage::{Path, Stage};
 use crate::tcp::{
     Close, Connect, Connection, Listener, OpenError, Phase, Role, RouteError, SendError,
@@ -402,11 +402,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if let Some(room) = departing.get_mut(HEADER..)
             && let Some(len) = write_ack(room, local, remote, next, expected, window)
         {
-            connection.stage.mark(room);
-            if let Some(limit) = connection.options.hop_limit.filter(|&limit| limit != 0) {
-                set_hop_limit(room, limit);
-            }
-            mark::set_traffic_class(room, connection.options.traffic_class);
+            connection.mark(room);
             self.send(now, departing, len, Some(SocketRef::Tcp(id)));
         }
     }

@@ -11,9 +11,7 @@ use crate::event::{
 };
 use crate::link::{Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
-use crate::net::{
-    Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, mark, sanity,
-};
+use crate::net::{Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, sanity};
 use crate::port::Transport;
 use crate::storage::{Fifo, Storage};
 use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
@@ -460,15 +458,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let retries = self.config.data_retries;
         let Some(connection) = self.connections.get_mut(id) else { return };
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
-        mark::set_traffic_class(packet, connection.options.traffic_class);
+        connection.mark(packet);
         // With a budget of time there is no count.
         let retries = connection.options.max_rt.is_none().then_some(retries);
-        match connection.stage.depart(now, packet, retries) {
-            Departure::Send => {}
-            Departure::GiveUp => {
-                self.give_up(now, id);
-                return;
-            }
+        if connection.stage.depart(now, packet, retries) == Departure::GiveUp {
+            self.give_up(now, id);
+            return;
         }
         let begins = match &mut connection.handshake {
             Some(handshake) if !handshake.started() => {

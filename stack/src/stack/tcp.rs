@@ -196,10 +196,12 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.released
     }
 
-    /// Listens on what `binding` holds. Where several listeners have the same address and port,
-    /// which needs [`Share::Reuse`](crate::port::Share::Reuse) of all of them, the one that began
-    /// last gets the connections, and when it ends the one before it. It listens with an accept queue of at most `backlog` connections
+    /// Listens on what `binding` holds, with an accept queue of at most `backlog` connections
     /// (at least 1, at most [`Config::backlog_limit`](crate::config::Config::backlog_limit)).
+    ///
+    /// Where several listeners have the same address and port, which needs
+    /// [`Share::Reuse`](crate::port::Share::Reuse) of all of them, the one that began last gets the
+    /// connections, and when it ends the one before it.
     ///
     /// # Errors
     /// [`OpenError::Exhausted`] when no listener is left, [`OpenError::Stale`] for a binding that

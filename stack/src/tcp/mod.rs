@@ -17,6 +17,7 @@ use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 
 use crate::config::{ConnectPolicy, SynTiming};
 use crate::event::{Cause, Happened, PacketEvidence, Silence};
+use crate::net::mark;
 use crate::port::{BindAddress, BindError, Binding};
 use crate::storage::{Cell, Chain, Storage};
 use crate::waiting::WaitingId;
@@ -362,6 +363,17 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
                 .as_ref()
                 .map_or(self.handshake_segments, Handshake::sent),
             state: socket.map(smoltcp::socket::tcp::Socket::state),
+        }
+    }
+
+    /// Gives a packet what all packets of the connection have, whoever wrote it.
+    pub(crate) fn mark(&self, packet: &mut [u8]) {
+        mark::set_traffic_class(packet, self.options.traffic_class);
+        if let Some(limit) = self.options.hop_limit.filter(|&limit| limit != 0) {
+            segment::set_hop_limit(packet, limit);
+        }
+        if self.stage.flow_label() != 0 {
+            segment::set_flow_label(packet, self.stage.flow_label());
         }
     }
 

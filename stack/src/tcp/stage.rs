@@ -11,7 +11,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::handshake::later;
 use super::info::{Measure, TcpInfo};
-use super::segment::{ACK, FIN, RST, SYN, Segment, set_flow_label};
+use super::segment::{ACK, FIN, RST, SYN, Segment};
 
 /// The least time between two challenges of a connection, as Linux has it.
 const CHALLENGES: Duration = Duration::from_millis(500);
@@ -134,7 +134,6 @@ impl Stage {
     ) -> Departure {
         let spent = |count: u8| retries.is_some_and(|most| count >= most);
         let Some(mut segment) = Segment::parse(packet) else { return Departure::Send };
-        self.mark(packet);
         if segment.has(RST) {
             return Departure::Send;
         }
@@ -451,11 +450,9 @@ impl Stage {
         (next - 1usize, expected, window)
     }
 
-    /// Gives every packet what the connection marks its packets with.
-    pub(crate) fn mark(&self, packet: &mut [u8]) {
-        if self.path.flow_label != 0 {
-            set_flow_label(packet, self.path.flow_label);
-        }
+    /// The IPv6 flow label of every packet; 0 for none.
+    pub(crate) fn flow_label(&self) -> u32 {
+        self.path.flow_label
     }
 
     /// The numbers that the stage knows.

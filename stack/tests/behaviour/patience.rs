@@ -298,7 +298,7 @@ fn any_segment_of_the_peer_begins_its_silence_anew() {
     peer.sends("P. 1 ack 1 len 5");
     scene.until(12.0);
     scene.sent(["9.01 > . 1:1 ack 6"]);
-    // Two of three probes are lost, and the third is answered.
+    // Two of three answers are lost.
     scene.until(21.5);
     scene.sent(["19 > . 0:0 ack 6", "20 > . 0:0 ack 6", "21 > . 0:0 ack 6"]);
     peer.sends(". 6 ack 1");
@@ -343,11 +343,14 @@ fn probing_may_be_switched_off_and_begins_anew_when_it_is_switched_on() {
 }
 
 #[test]
-fn a_probe_has_the_hop_limit_of_its_connection() {
+fn probes_and_challenges_have_the_hop_limit_of_their_connection() {
     let scene = scene();
-    let (id, _) = scene.established();
+    let (id, peer) = scene.established();
     set(&scene, id, TcpOptions { hop_limit: Some(7), ..keep_alive(1, 1, 1) });
     scene.until(1.0);
+    assert_eq!(scene.capture.segments().last().unwrap().1.hop_limit, 7);
+    peer.sends("S 100");
+    scene.sent(["1 > . 0:0 ack 1", "1 > . 1:1 ack 1"]);
     assert_eq!(scene.capture.segments().last().unwrap().1.hop_limit, 7);
 }
 

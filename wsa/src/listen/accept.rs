@@ -33,8 +33,9 @@ struct Pending {
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
     /// accept: takes the first waiting connection as a new socket, which inherits the listener's
-    /// options and its blocking mode. The peer's name goes into `name`, which has `namelen`
-    /// bytes; a null pointer wants none.
+    /// blocking mode and its options as they are now; what concerns the wire it has from its
+    /// handshake on. The peer's name goes into `name`, which has `namelen` bytes; a null pointer
+    /// wants none.
     ///
     /// # Errors
     /// WSAENOTSOCK; WSAEOPNOTSUPP for a datagram socket; WSAEINVAL for one that does not listen;

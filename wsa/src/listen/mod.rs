@@ -19,7 +19,13 @@ use crate::readiness::Bits;
 use crate::socket::{self, Bound, Kind, State};
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
-    /// bind: gives the socket a local name. Port 0 takes a free one.
+    /// bind: gives the socket a local name. Port 0 takes a free one, whatever the options say.
+    ///
+    /// A wildcard and an address under it share a port, and the most specific gets what arrives.
+    /// The same name needs SO_REUSEADDR of all that have it. SO_EXCLUSIVEADDRUSE keeps the name for
+    /// its socket, with a wildcard every address, and a wildcard with it is refused where any
+    /// address is taken. TIME-WAIT keeps nobody off a port; a connection that was accepted under
+    /// SO_EXCLUSIVEADDRUSE keeps off others with that option while it lives.
     ///
     /// # Errors
     /// WSAENOTSOCK; WSAEFAULT for a bad name; WSAEINVAL for a bound socket; WSAEAFNOSUPPORT for
@@ -40,7 +46,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 
     /// listen: lets the socket be connected to. A second listen changes the backlog.
     ///
-    /// A bound socket whose connect failed may listen.
+    /// A bound socket whose connect failed may listen. Of several sockets that listen at one name,
+    /// the one that did so last has the connections until it is closed.
     ///
     /// # Errors
     /// WSAENOTSOCK; WSAEOPNOTSUPP for a datagram socket; WSAEINVAL for an unbound one and while
