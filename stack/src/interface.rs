@@ -7,8 +7,11 @@ use core::fmt;
 
 use smoltcp::iface::{Config, Context, Interface, SocketSet};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
+
+/// Longer than any retransmission time-out of smoltcp, which has 60 seconds for the longest.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(61);
 
 pub(crate) struct Ip {
     interface: Interface,
@@ -58,6 +61,15 @@ impl Ip {
         let mut device = OneShot { packet: None, reply: packet, written: 0, mtu: self.mtu };
         let _ = self.interface.poll_egress(now, &mut device, sockets);
         device.written
+    }
+
+    /// Lets the retransmission timer of the socket in `sockets` run out now, so that it sends
+    /// again what is not acknowledged.
+    pub(crate) fn expire(&mut self, now: Instant, sockets: &mut SocketSet<'_>) {
+        // The timer is smoltcp's own. It acts on it before it asks for room to write to, and
+        // keeps no time from a call that gets none.
+        let mut device = OneShot { packet: None, reply: &mut [], written: 1, mtu: self.mtu };
+        let _ = self.interface.poll_egress(now + LONGEST_TIMEOUT, &mut device, sockets);
     }
 
     /// When the socket in `sockets` wants to write; an instant in the past for at once.

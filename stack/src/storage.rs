@@ -51,6 +51,9 @@ pub trait Fifo<T>: Default {
 pub trait Packet: AsRef<[u8]> + AsMut<[u8]> + Sized {
     /// Copies `bytes`, or `None` when there is no room for them.
     fn copy_from(bytes: &[u8]) -> Option<Self>;
+    /// Makes it `len` bytes long, with zeros behind what it had; false, and nothing changed, when
+    /// there is no room for them.
+    fn resize(&mut self, len: usize) -> bool;
 }
 
 /// One TCP socket in a set of its own.
@@ -152,6 +155,9 @@ pub trait Storage<'a> {
     type Queue<T>: Fifo<T>;
     /// Queues of whole packets and datagrams.
     type Packets<T>: Fifo<T>;
+    /// Packets of which fragments are missing. May have no place at all: then fragments are
+    /// dropped.
+    type Partials<T>: List<T>;
     /// One packet.
     type Packet: Packet;
     /// What one send has beyond the ring.
@@ -161,7 +167,7 @@ pub trait Storage<'a> {
 
     /// The most sockets of a kind, `None` when only memory bounds them.
     fn socket_limit(&self) -> Option<usize>;
-    /// A buffer for one frame. Called three times, when the stack is made.
+    /// A buffer for one frame. Called twice, when the stack is made.
     fn scratch(&mut self) -> Self::Scratch;
     /// A socket with `receive` and `transmit` bytes of buffer, or the sizes of the pool where
     /// those are fixed. `None` when the pool is empty.
@@ -235,6 +241,10 @@ mod growable {
         fn copy_from(bytes: &[u8]) -> Option<Self> {
             Some(Self::from(bytes))
         }
+        fn resize(&mut self, len: usize) -> bool {
+            Self::resize(self, len, 0);
+            true
+        }
     }
 
     /// A chain of reference-counted buffers.
@@ -301,6 +311,7 @@ mod growable {
         type Small<T> = Vec<T>;
         type Queue<T> = VecDeque<T>;
         type Packets<T> = VecDeque<T>;
+        type Partials<T> = Vec<T>;
         type Packet = BytesMut;
         type Chain = ByteChain;
         type Scratch = Box<[u8]>;
@@ -310,8 +321,8 @@ mod growable {
         }
 
         fn scratch(&mut self) -> Self::Scratch {
-            // The largest IP packet behind an Ethernet header.
-            vec![0; 65535 + 14].into_boxed_slice()
+            // The largest IPv6 packet behind an Ethernet header.
+            vec![0; 65535 + 40 + 14].into_boxed_slice()
         }
 
         fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
@@ -386,6 +397,9 @@ impl<const N: usize> Packet for heapless::Vec<u8, N> {
     fn copy_from(bytes: &[u8]) -> Option<Self> {
         Self::from_slice(bytes).ok()
     }
+    fn resize(&mut self, len: usize) -> bool {
+        heapless::Vec::resize(self, len, 0).is_ok()
+    }
 }
 
 /// No chain: what does not fit into the ring is not accepted.
@@ -431,12 +445,16 @@ impl<const N: usize, const B: usize> Default for Memory<'_, N, B> {
 ///
 /// `N` sockets of a kind, hash tables of `H` slots (a power of two, at least `4 * N`), frames of
 /// at most `F` bytes (the link's MTU and 14 bytes of Ethernet header).
+///
+/// At most `R` packets are put together from fragments at a time, which takes about `F + 650`
+/// bytes each. With 0 all fragments are dropped and counted. A packet has room if its data is at
+/// most `F - 60` bytes: with `F` for an MTU of 1500 those that somebody cut for a smaller one.
 #[derive(Debug)]
-pub struct Fixed<'a, const N: usize, const H: usize, const F: usize> {
+pub struct Fixed<'a, const N: usize, const H: usize, const F: usize, const R: usize = 2> {
     pool: heapless::Vec<Cell<'a>, N>,
 }
 
-impl<'a, const N: usize, const H: usize, const F: usize> Fixed<'a, N, H, F> {
+impl<'a, const N: usize, const H: usize, const F: usize, const R: usize> Fixed<'a, N, H, F, R> {
     /// Splits `memory` into a pool of sockets.
     ///
     /// It does not compile for hash tables whose size is no power of two, nor for frames that do
@@ -460,12 +478,15 @@ impl<'a, const N: usize, const H: usize, const F: usize> Fixed<'a, N, H, F> {
     }
 }
 
-impl<'a, const N: usize, const H: usize, const F: usize> Storage<'a> for Fixed<'a, N, H, F> {
+impl<'a, const N: usize, const H: usize, const F: usize, const R: usize> Storage<'a>
+    for Fixed<'a, N, H, F, R>
+{
     type Sockets<T> = heapless::Vec<T, N>;
     type Hash<T> = heapless::Vec<T, H>;
     type Small<T> = heapless::Vec<T, 16>;
     type Queue<T> = heapless::Deque<T, N>;
     type Packets<T> = heapless::Deque<T, 4>;
+    type Partials<T> = heapless::Vec<T, R>;
     type Packet = heapless::Vec<u8, F>;
     type Chain = NoChain;
     type Scratch = [u8; F];

@@ -66,6 +66,8 @@ pub struct UdpOptions {
     /// The own address from which datagrams to groups go out while the socket is bound to none;
     /// `None` for the one that routing prefers.
     pub multicast_source: Option<IpAddress>,
+    /// What may be done with what is longer than its path takes.
+    pub fragmentation: Fragmentation,
     /// Over IPv6 there is always a checksum (RFC 8200, section 8.1).
     pub checksum: UdpChecksum,
     /// Whether the socket, where it belongs to a group, also hears what this stack itself sends
@@ -81,10 +83,24 @@ impl Default for UdpOptions {
             multicast_hop_limit: 1,
             traffic_class: 0,
             multicast_source: None,
+            fragmentation: Fragmentation::Allow,
             checksum: UdpChecksum::Always,
             multicast_loop: true,
         }
     }
+}
+
+/// What may be done with a datagram that is longer than its path takes in one piece.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Fragmentation {
+    /// It is cut, by this host or by a router.
+    #[default]
+    Allow,
+    /// Nobody may cut it. What the path is known not to take is refused.
+    Forbid,
+    /// Nobody may cut it, and what is known about the path is not looked at, only the link: for
+    /// whoever finds the largest size by trying (RFC 8899).
+    Probe,
 }
 
 /// An ICMP error about a datagram that was sent.

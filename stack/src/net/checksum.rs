@@ -165,7 +165,7 @@ pub fn fill(packet: &mut [u8]) {
         packet[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
     }
     if ipv4 {
-        fill_ipv4_header(packet, layout.ipv4_header);
+        fill_header(&mut packet[..layout.ipv4_header]);
     }
 }
 
@@ -178,16 +178,17 @@ pub fn fill_unchecked(packet: &mut [u8]) {
             upper: Some(Upper { protocol: UDP, start, field, .. }),
         }) => {
             packet[start + field..start + field + 2].fill(0);
-            fill_ipv4_header(packet, header);
+            fill_header(&mut packet[..header]);
         }
         _ => fill(packet),
     }
 }
 
-fn fill_ipv4_header(packet: &mut [u8], length: usize) {
-    packet[10..12].fill(0);
-    let checksum = !sum(&packet[..length]);
-    packet[10..12].copy_from_slice(&checksum.to_be_bytes());
+/// Writes the checksum of an IPv4 header, which must be whole.
+pub(super) fn fill_header(header: &mut [u8]) {
+    header[10..12].fill(0);
+    let checksum = !sum(header);
+    header[10..12].copy_from_slice(&checksum.to_be_bytes());
 }
 
 /// Whether every checksum that [`fill`] would write is right. A UDP checksum of zero is for IPv4

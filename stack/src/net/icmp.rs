@@ -7,7 +7,7 @@
 use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
 
 use super::extension::{self, IPV6_HEADER_LEN};
-use super::{Transport, checksum};
+use super::{Reason, Transport, checksum};
 
 /// What an error means for the packet's sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +48,8 @@ pub struct IcmpError {
     /// With [`Effect::PathMtu`] the largest packet that passes, in bytes; 0 where the router does
     /// not say (RFC 1191 section 5), and with every other effect.
     pub mtu: u32,
+    /// Bytes of the packet that is quoted, as its header says.
+    pub quoted_len: usize,
 }
 
 const ICMP: u8 = 1;
@@ -107,6 +109,7 @@ pub fn parse_error(packet: &[u8]) -> Option<IcmpError> {
         quoted_sequence: (protocol == Transport::Tcp).then(|| u32::from_be_bytes(sequence)),
         effect,
         mtu: if effect == Effect::PathMtu { mtu } else { 0 },
+        quoted_len: inner.total_len,
     })
 }
 
@@ -212,10 +215,37 @@ pub fn port_unreachable(buffer: &mut [u8], offending: &[u8]) -> Option<usize> {
     }
 }
 
-/// Writes the error that answers a packet dropped for
-/// [`UnknownOption`](super::Reason::UnknownOption), as a whole IP packet into `buffer`, and gives
-/// its length. `None` when the option asks for none (RFC 8200 section 4.2), and where
+/// Writes the error about a packet whose fragments did not all arrive in time, of which
+/// `offending` is the first one. `None` where [`port_unreachable`] gives none.
+pub fn reassembly_time_exceeded(buffer: &mut [u8], offending: &[u8]) -> Option<usize> {
+    const REASSEMBLY: u8 = 1;
+    match offending.first()? >> 4 {
+        4 => error(buffer, offending, V4_TIME_EXCEEDED, REASSEMBLY, 0),
+        _ => error(buffer, offending, V6_TIME_EXCEEDED, REASSEMBLY, 0),
+    }
+}
+
+/// Writes the error that answers an IPv6 fragment dropped for this reason (RFC 8200 section 4.5),
+/// as a whole IP packet into `buffer`, and gives its length. `None` for other reasons, and where
 /// [`port_unreachable`] gives none.
+pub fn fragment_problem(buffer: &mut [u8], offending: &[u8], reason: Reason) -> Option<usize> {
+    const ERRONEOUS_FIELD: u8 = 0;
+    const INCOMPLETE_HEADERS: u8 = 3;
+    const PAYLOAD_LENGTH: u32 = 4;
+    if offending.first()? >> 4 != 6 {
+        return None;
+    }
+    let (code, pointer) = match reason {
+        Reason::FragmentLength => (ERRONEOUS_FIELD, PAYLOAD_LENGTH),
+        Reason::FragmentHeaders => (INCOMPLETE_HEADERS, 0),
+        _ => return None,
+    };
+    error(buffer, offending, V6_PARAMETER_PROBLEM, code, pointer)
+}
+
+/// Writes the error that answers a packet dropped for [`Reason::UnknownOption`], as a whole IP
+/// packet into `buffer`, and gives its length. `None` when the option asks for none (RFC 8200
+/// section 4.2), and where [`port_unreachable`] gives none.
 pub fn parameter_problem(buffer: &mut [u8], offending: &[u8]) -> Option<usize> {
     const UNRECOGNIZED_OPTION: u8 = 2;
     if offending.first()? >> 4 != 6 {

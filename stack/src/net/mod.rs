@@ -2,9 +2,11 @@
 //!
 //! [`Net`] owns the addresses, the routes and the neighbors of one link. A frame goes in by
 //! [`Net::receive`]: ARP and neighbor discovery end there, anything else has to pass the checks
-//! of [`sanity`] before a socket sees it. For a packet that goes out, [`Net::hop`] says where it
-//! leaves and [`Net::resolve`] which Ethernet address it is sent to. [`Net::poll`] gives the
-//! requests that are due, [`Net::outcome`] what became of them.
+//! of [`sanity`] before a socket sees it; fragments are put together by [`Net::reassemble`], and
+//! what they make has to pass the checks again. For a packet that goes out, [`Net::hop`] says
+//! where it leaves, [`Net::resolve`] which Ethernet address it is sent to, [`Net::path_mtu`] how
+//! large it may be, and [`Net::cut`] makes fragments of one that is larger. [`Net::poll`] gives
+//! the requests to neighbors that are due, [`Net::outcome`] what became of them.
 //!
 //! Nothing here knows a socket, reads a clock, or touches a device.
 
@@ -12,16 +14,21 @@ pub mod checksum;
 mod discovery;
 pub mod ethernet;
 mod extension;
+pub mod fragment;
 pub mod icmp;
 pub mod mark;
 mod multicast;
 pub mod neighbor;
+pub mod path;
+pub mod reassembly;
 pub mod routes;
 pub mod sanity;
 
 use core::fmt;
+use core::hash::Hasher;
 use core::ops::Range;
 
+use siphasher::sip::SipHasher13;
 use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
@@ -31,12 +38,18 @@ use crate::storage::Storage;
 
 pub use multicast::{GROUPS, REPORT_LEN};
 pub use neighbor::{Outcome, Resolution, Resolve};
+pub use path::PathMtu;
+pub use reassembly::{Expired, Reassembled};
 pub use routes::Hop;
-pub use sanity::{Checksums, Delivery, Origin, Parsed, Reason, Upper};
+pub use sanity::{Checksums, Delivery, FragmentHeader, Origin, Parsed, Reason, Upper};
 
 use discovery::{Arp, Body, Message, Operation};
+use fragment::{Cut, Identifications};
+use icmp::IcmpError;
 use multicast::Memberships;
 use neighbor::{Claim, Neighbors};
+use path::Paths;
+use reassembly::Reassembly;
 use routes::Routes;
 
 /// A table of fixed capacity is full.
@@ -88,6 +101,9 @@ pub struct Net<'a, S: Storage<'a>> {
     hardware: EthernetAddress,
     routes: Routes<'a, S>,
     neighbors: Neighbors<'a, S>,
+    reassembly: Reassembly<'a, S>,
+    paths: Paths<'a, S>,
+    identifications: Identifications,
     memberships: Memberships<'a, S>,
     own_groups: OwnGroups,
     conflicts: u64,
@@ -99,6 +115,7 @@ impl<'a, S: Storage<'a>> fmt::Debug for Net<'a, S> {
             .field("hardware", &self.hardware)
             .field("routes", &self.routes)
             .field("neighbors", &self.neighbors.len())
+            .field("reassembling", &self.reassembly.held().0)
             .field("conflicts", &self.conflicts)
             .finish()
     }
@@ -106,12 +123,15 @@ impl<'a, S: Storage<'a>> fmt::Debug for Net<'a, S> {
 
 impl<'a, S: Storage<'a>> Net<'a, S> {
     /// A link with this Ethernet address and, of the IP addresses, only the link-local one that
-    /// belongs to it. `key` keys the hash of the neighbor table.
+    /// belongs to it. `key` is the secret that hash tables and identifications follow from.
     pub fn new(hardware: EthernetAddress, key: [u64; 2]) -> Self {
         let mut net = Self {
             hardware,
             routes: Routes::default(),
             neighbors: Neighbors::new(key),
+            reassembly: Reassembly::default(),
+            paths: Paths::new(derived(key, 1)),
+            identifications: Identifications::new(derived(key, 2)),
             memberships: Memberships::new(key),
             own_groups: OwnGroups::Reported,
             conflicts: 0,
@@ -280,9 +300,13 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         self.neighbors.unanswered(now, next)
     }
 
-    /// When [`Net::poll`] or [`Net::report`] has something to do. Early is harmless, late is not.
+    /// When [`Net::poll`], [`Net::report`] or [`Net::expired`] has something to do. Early is
+    /// harmless, late is not.
     pub fn poll_at(&self) -> Option<Instant> {
-        [self.neighbors.poll_at(), self.memberships.poll_at()].into_iter().flatten().min()
+        [self.neighbors.poll_at(), self.memberships.poll_at(), self.reassembly.poll_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// The next neighbor that was found or has failed, in the order in which that happened. One
@@ -303,6 +327,99 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         checksums: Checksums,
     ) -> Result<Parsed, Reason> {
         sanity::check(packet, &sanity::Context { origin, checksums, addresses: &self.routes })
+    }
+
+    /// Takes a fragment that came by [`Net::receive`], and gives the packet that it completes. That
+    /// has to pass [`Net::check_reassembled`].
+    ///
+    /// # Errors
+    /// Why it was dropped.
+    pub fn reassemble(
+        &mut self,
+        now: Instant,
+        parsed: &Parsed,
+        fragment: FragmentHeader,
+        packet: &[u8],
+    ) -> Result<Option<Reassembled<S::Packet>>, Reason> {
+        self.reassembly.take(now, parsed, fragment, packet)
+    }
+
+    /// Checks a packet that was put together from fragments.
+    ///
+    /// # Errors
+    /// Why it must be dropped.
+    pub fn check_reassembled(&self, packet: &[u8]) -> Result<Parsed, Reason> {
+        let parsed = self.check(packet, Origin::Link, Checksums::Verify)?;
+        if is_membership(&parsed) {
+            // Such a message fits any link, and its hop limit says that nobody cut it on its way.
+            return Err(Reason::Membership);
+        }
+        match (parsed.source, parsed.upper) {
+            (_, Upper::Fragment(_)) => Err(Reason::NestedFragment),
+            // RFC 6980 section 5: neighbor discovery is never fragmented.
+            (IpAddress::Ipv6(_), Upper::Icmp { kind, .. })
+                if discovery::is_discovery_type(kind) =>
+            {
+                Err(Reason::Neighbor)
+            }
+            _ => Ok(parsed),
+        }
+    }
+
+    /// Gives up the oldest packet whose fragments did not all arrive in time; call again until
+    /// `None`.
+    pub fn expired(&mut self, now: Instant) -> Option<Expired<S::Packet>> {
+        self.reassembly.expired(now)
+    }
+
+    /// How many packets are being put together from fragments, and the bytes that they hold.
+    pub fn reassembling(&self) -> (usize, usize) {
+        self.reassembly.held()
+    }
+
+    /// How many packets were given up before their time because newer ones needed their place.
+    pub fn reassembly_evictions(&self) -> u64 {
+        self.reassembly.evicted()
+    }
+
+    /// What is known about the path to `destination`; `None` where it takes what the link takes.
+    pub fn path(&mut self, now: Instant, destination: IpAddress) -> Option<PathMtu> {
+        self.paths.get(now, destination)
+    }
+
+    /// The largest packet to `destination`, in bytes, over a link that takes `link` bytes.
+    pub fn path_mtu(&mut self, now: Instant, destination: IpAddress, link: usize) -> usize {
+        self.path(now, destination).map_or(link, |path| link.min(path.mtu.into()))
+    }
+
+    /// Takes note of an error that says that a packet of this host was too large, and that is
+    /// known to quote one. Says whether the path is smaller than was known, over a link that takes
+    /// `link` bytes.
+    pub fn too_big(&mut self, now: Instant, error: &IcmpError, link: usize) -> bool {
+        PathMtu::reported(error)
+            .filter(|path| usize::from(path.mtu) < link)
+            .is_some_and(|path| self.paths.lower(now, error.quoted_destination.addr, path))
+    }
+
+    /// Lets routers cut an IPv4 packet of this host: takes "don't fragment" away from it, and
+    /// identifies it, which RFC 6864 section 4.1 then asks for. The checksum is not updated.
+    pub fn allow_fragments(&mut self, packet: &mut [u8]) {
+        if let Some((source, destination)) = sanity::addresses(packet) {
+            fragment::allow(packet, self.identifications.next(source, destination));
+        }
+    }
+
+    /// Cuts a packet of this host, whose checksums are right and which stands at `range` of
+    /// `buffer`, into fragments of at most `mtu` bytes. `None` when it must not be cut, or there
+    /// is no room: see [`Cut::new`].
+    pub fn cut(&mut self, buffer: &mut [u8], range: Range<usize>, mtu: usize) -> Option<Cut> {
+        let (source, destination) = sanity::addresses(buffer.get(range.clone())?)?;
+        // IPv4 packets that may be cut have a number already.
+        let identification = match source {
+            IpAddress::Ipv4(_) => 0,
+            IpAddress::Ipv6(_) => self.identifications.next(source, destination),
+        };
+        Cut::new(buffer, range, mtu, identification)
     }
 
     /// Writes the port unreachable error about `offending`, a whole IP packet, as a whole IP
@@ -457,6 +574,16 @@ fn is_membership(parsed: &Parsed) -> bool {
         (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) => multicast::is_mld_type(kind),
         _ => false,
     }
+}
+
+/// A secret of its own for each `purpose`.
+fn derived(key: [u64; 2], purpose: u64) -> [u64; 2] {
+    [0, 1].map(|half: u64| {
+        let mut hasher = SipHasher13::new_with_keys(key[0], key[1]);
+        hasher.write_u64(purpose);
+        hasher.write_u64(half);
+        hasher.finish()
+    })
 }
 
 impl<'a, S: Storage<'a>> sanity::Addresses for Routes<'a, S> {

@@ -74,8 +74,25 @@ reasons! {
     MartianDestination = "impossible destination address",
     /// For somebody else.
     NotForUs = "destination is another host",
-    /// A fragment.
-    Fragment = "fragment",
+    /// A fragment that carries a fragment, or a packet with two fragment headers.
+    NestedFragment = "fragment of a fragment",
+    /// A fragment without data, or one before the last whose length is no multiple of eight
+    /// (RFC 8200 section 4.5).
+    FragmentLength = "wrong fragment length",
+    /// A fragment that ends beyond the largest packet there can be.
+    FragmentOffset = "fragment beyond the largest packet",
+    /// A first fragment that does not hold all headers (RFC 7112 section 5, RFC 1858 section 3).
+    FragmentHeaders = "first fragment without all headers",
+    /// A fragment that overlaps another one of its datagram, which is abandoned (RFC 5722).
+    FragmentOverlap = "overlapping fragment",
+    /// A fragment that contradicts the end of its datagram, which is abandoned.
+    FragmentEnd = "fragment beyond the end of its datagram",
+    /// A repetition of a fragment that is already there.
+    FragmentDuplicate = "repeated fragment",
+    /// A fragment of a datagram that was abandoned.
+    FragmentAbandoned = "fragment of an abandoned datagram",
+    /// A fragment of a datagram that would be too large, or in too many pieces, for this host.
+    FragmentBound = "no room for a fragment",
     /// IPv6 extension headers that contradict their lengths or stand where they must not.
     ExtensionHeader = "malformed IPv6 extension header",
     /// More IPv6 extension headers than are walked.
@@ -190,9 +207,11 @@ pub struct Parsed {
     pub destination: IpAddress,
     /// What kind of address the destination is.
     pub delivery: Delivery,
-    /// The upper layer's protocol, behind any extension headers.
+    /// The upper layer's protocol, behind any extension headers. Of an IPv6 fragment, what the
+    /// whole packet begins with behind its fragment header.
     pub protocol: IpProtocol,
-    /// Where the upper layer begins: bytes of IP header, options and extension headers.
+    /// Where the upper layer, or the data of a fragment, begins: bytes of IP header, options and
+    /// extension headers.
     pub header_len: usize,
     /// Bytes of the whole packet; what stands behind them is padding.
     pub total_len: usize,
@@ -227,6 +246,20 @@ pub enum Upper {
     Igmp,
     /// Anything else, unchecked.
     Other,
+    /// Part of a packet. Only its lengths were checked, and of the first one that it holds all
+    /// headers; the whole packet has to be checked once it is complete.
+    Fragment(FragmentHeader),
+}
+
+/// Which part of which packet a fragment is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FragmentHeader {
+    /// The same in all fragments of a packet; 16 bits in IPv4.
+    pub identification: u32,
+    /// Where its data begins in the whole, in bytes: a multiple of eight.
+    pub offset: usize,
+    /// Further fragments follow.
+    pub more: bool,
 }
 
 /// A TCP header.
@@ -256,7 +289,7 @@ impl Parsed {
             | Upper::Udp { source_port, destination_port, .. } => {
                 Some((source_port, destination_port))
             }
-            Upper::Icmp { .. } | Upper::Igmp | Upper::Other => None,
+            Upper::Icmp { .. } | Upper::Igmp | Upper::Other | Upper::Fragment(_) => None,
         }
     }
 
@@ -273,7 +306,9 @@ impl Parsed {
             Upper::Udp { payload_len, .. } => {
                 self.header_len + 8..self.header_len + 8 + payload_len
             }
-            Upper::Icmp { .. } | Upper::Igmp | Upper::Other => self.header_len..self.total_len,
+            Upper::Icmp { .. } | Upper::Igmp | Upper::Other | Upper::Fragment(_) => {
+                self.header_len..self.total_len
+            }
         }
     }
 }
@@ -290,6 +325,30 @@ pub fn check(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
     }
 }
 
+/// Sender and receiver of a packet, as its IP header says; nothing else is looked at. `None` when
+/// the header is not whole.
+pub fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
+    match packet.first()? >> 4 {
+        4 => {
+            let &[.., s0, s1, s2, s3, d0, d1, d2, d3] = packet.first_chunk::<20>()?;
+            let source = Ipv4Address::new(s0, s1, s2, s3);
+            Some((source.into(), Ipv4Address::new(d0, d1, d2, d3).into()))
+        }
+        6 => {
+            let header = packet.first_chunk::<IPV6_HEADER_LEN>()?;
+            Some((ipv6_address(header, 8), ipv6_address(header, 24)))
+        }
+        _ => None,
+    }
+}
+
+/// The address at this place of an IPv6 header.
+fn ipv6_address(header: &[u8; IPV6_HEADER_LEN], at: usize) -> IpAddress {
+    let mut octets = [0; 16];
+    octets.copy_from_slice(&header[at..at + 16]);
+    IpAddress::Ipv6(Ipv6Address::from_octets(octets))
+}
+
 /// What the IP layer says, for the upper layer's checks.
 #[derive(Clone, Copy)]
 struct Network {
@@ -298,6 +357,23 @@ struct Network {
     protocol: u8,
     header_len: usize,
     hop_limit: u8,
+}
+
+impl Network {
+    /// What there is to say about all of `packet`.
+    fn parsed(self, packet: &[u8], delivery: Delivery, upper: Upper) -> Parsed {
+        let Self { source, destination, protocol, header_len, hop_limit } = self;
+        Parsed {
+            source,
+            destination,
+            delivery,
+            protocol: IpProtocol::from(protocol),
+            header_len,
+            total_len: packet.len(),
+            hop_limit,
+            upper,
+        }
+    }
 }
 
 const ICMP: u8 = 1;
@@ -331,11 +407,46 @@ fn check_ipv4(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
         hop_limit: header[8],
     };
     let delivery = check_addresses(&network, context)?;
+    let place = u16::from_be_bytes([header[6], header[7]]);
     // More fragments follow, or this is not the first one.
-    if u16::from_be_bytes([header[6], header[7]]) & 0x3fff != 0 {
-        return Err(Reason::Fragment);
+    if place & 0x3fff != 0 {
+        let fragment = FragmentHeader {
+            identification: u16::from_be_bytes([header[4], header[5]]).into(),
+            offset: usize::from(place & 0x1fff) * 8,
+            more: place & 0x2000 != 0,
+        };
+        check_fragment(fragment, total_len - header_len, LARGEST_PACKET - header_len)?;
+        if fragment.offset == 0 {
+            check_first(&packet[header_len..], network.protocol)?;
+        }
+        return Ok(network.parsed(packet, delivery, Upper::Fragment(fragment)));
     }
     check_upper(packet, network, delivery, context)
+}
+
+/// Bytes of the largest IPv4 packet, and of what can stand behind an IPv6 header.
+const LARGEST_PACKET: usize = 65535;
+
+/// RFC 8200 section 4.5, and the same for IPv4: a fragment of `len` bytes out of at most `most`.
+fn check_fragment(fragment: FragmentHeader, len: usize, most: usize) -> Result<(), Reason> {
+    if len == 0 || fragment.more && !len.is_multiple_of(8) {
+        return Err(Reason::FragmentLength);
+    }
+    if fragment.offset + len > most {
+        return Err(Reason::FragmentOffset);
+    }
+    Ok(())
+}
+
+/// Whether `data`, which the first fragment has of the upper layer, holds the whole of its fixed
+/// header: whoever looks at the first fragment must see who it is for.
+fn check_first(data: &[u8], protocol: u8) -> Result<(), Reason> {
+    let shortest = match protocol {
+        TCP => 20,
+        UDP | ICMP | ICMPV6 => 8,
+        _ => 0,
+    };
+    if data.len() < shortest { Err(Reason::FragmentHeaders) } else { Ok(()) }
 }
 
 /// RFC 791 section 3.1: one byte, or a kind, a length that counts both, and data.
@@ -366,26 +477,73 @@ fn check_ipv6(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
         return Err(Reason::TotalLength);
     }
     let packet = &packet[..total_len];
-    let address = |at: usize| {
-        let mut octets = [0; 16];
-        octets.copy_from_slice(&header[at..at + 16]);
-        IpAddress::Ipv6(Ipv6Address::from_octets(octets))
-    };
     let mut network = Network {
-        source: address(8),
-        destination: address(24),
+        source: ipv6_address(header, 8),
+        destination: ipv6_address(header, 24),
         protocol: header[6],
         header_len: IPV6_HEADER_LEN,
         hop_limit: header[7],
     };
     let delivery = check_addresses(&network, context)?;
-    let upper = extension::walk(packet, check_extension);
-    (network.protocol, network.header_len) = upper.map_err(|stop| match stop {
-        Stop::Truncated => Reason::ExtensionHeader,
-        Stop::TooMany => Reason::TooManyHeaders,
-        Stop::Refused(reason) => reason,
-    })?;
+    let mut part = None;
+    let upper = extension::walk(packet, |kind, offset, header| {
+        if kind != extension::FRAGMENT {
+            return check_extension(kind, offset, header).map_err(Found::Insane);
+        }
+        if part.is_some() {
+            return Err(Found::Insane(Reason::NestedFragment));
+        }
+        let fragment = fragment_header(header);
+        part = Some((fragment, header[0], offset + header.len()));
+        // What stands behind the header of a later fragment are no headers.
+        if fragment.offset == 0 { Ok(()) } else { Err(Found::LaterFragment) }
+    });
+    let upper = match upper {
+        Ok(upper) => Some(upper),
+        Err(Stop::Refused(Found::LaterFragment)) => None,
+        Err(Stop::Refused(Found::Insane(reason))) => return Err(reason),
+        Err(Stop::TooMany) => return Err(Reason::TooManyHeaders),
+        Err(Stop::Truncated) => {
+            return Err(match part {
+                Some((FragmentHeader { more: true, .. }, ..)) => Reason::FragmentHeaders,
+                _ => Reason::ExtensionHeader,
+            });
+        }
+    };
+    if let Some((fragment, protocol, data)) = part
+        // An atomic fragment is a whole packet (RFC 6946 section 4).
+        && (fragment.more || fragment.offset != 0)
+    {
+        (network.protocol, network.header_len) = (protocol, data);
+        check_fragment(fragment, total_len - data, LARGEST_PACKET)?;
+        if let Some((protocol, at)) = upper {
+            check_first(&packet[at..], protocol)?;
+        }
+        return Ok(network.parsed(packet, delivery, Upper::Fragment(fragment)));
+    }
+    if let Some(upper) = upper {
+        (network.protocol, network.header_len) = upper;
+    }
     check_upper(packet, network, delivery, context)
+}
+
+/// Why the walk through the extension headers of a packet ended early.
+enum Found {
+    Insane(Reason),
+    LaterFragment,
+}
+
+/// RFC 8200 section 4.5; `header` has eight bytes.
+fn fragment_header(header: &[u8]) -> FragmentHeader {
+    let &[_, _, high, low, a, b, c, d, ..] = header else {
+        return FragmentHeader { identification: 0, offset: 0, more: false };
+    };
+    let place = u16::from_be_bytes([high, low]);
+    FragmentHeader {
+        identification: u32::from_be_bytes([a, b, c, d]),
+        offset: usize::from(place & 0xfff8),
+        more: place & 1 != 0,
+    }
 }
 
 fn check_extension(kind: u8, offset: usize, header: &[u8]) -> Result<(), Reason> {
@@ -395,7 +553,6 @@ fn check_extension(kind: u8, offset: usize, header: &[u8]) -> Result<(), Reason>
         extension::HOP_BY_HOP | extension::DESTINATION => check_ipv6_options(&header[2..]),
         // RFC 8200 section 4.4: with no segments left a route is only skipped.
         extension::ROUTING if header[3] != 0 => Err(Reason::SourceRoute),
-        extension::FRAGMENT => Err(Reason::Fragment),
         _ => Ok(()),
     }
 }
@@ -461,7 +618,7 @@ fn check_upper(
     delivery: Delivery,
     context: &Context<'_>,
 ) -> Result<Parsed, Reason> {
-    let Network { source, destination, protocol, header_len, hop_limit } = network;
+    let Network { source, protocol, header_len, .. } = network;
     let ipv4 = matches!(source, IpAddress::Ipv4(_));
     let data = &packet[header_len..];
     let upper = match protocol {
@@ -482,16 +639,7 @@ fn check_upper(
     if context.checksums == Checksums::Verify && !checksum::verify_upper(packet) {
         return Err(Reason::Checksum);
     }
-    Ok(Parsed {
-        source,
-        destination,
-        delivery,
-        protocol: IpProtocol::from(protocol),
-        header_len,
-        total_len: packet.len(),
-        hop_limit,
-        upper,
-    })
+    Ok(network.parsed(packet, delivery, upper))
 }
 
 fn check_tcp(segment: &[u8]) -> Result<TcpHeader, Reason> {

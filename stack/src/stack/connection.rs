@@ -144,7 +144,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Family::V4 => 40,
             Family::V6 => 60,
         };
-        let most = self.link.mtu().saturating_sub(headers).min(usize::from(u16::MAX)) as u16;
+        let mtu = self.path_mtu(now, flow.remote.addr);
+        let most = mtu.saturating_sub(headers).min(usize::from(u16::MAX)) as u16;
         let path = Path { mss: (!on_loopback).then_some(most), flow_label };
         cell.socket_mut().set_congestion_control(congestion_control(on_loopback));
         Connection {
@@ -291,6 +292,19 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.mark_dirty(id);
         }
         self.schedule(now, id);
+    }
+
+    /// Sends again at once what a connection has in flight: it is known to be lost, and not for
+    /// lack of room on the way (RFC 1191 section 6.4). smoltcp begins anew from the oldest byte,
+    /// slowly, which both RFCs about path MTUs allow.
+    pub(super) fn retransmit(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        if connection.phase() == Phase::Connected
+            && let Some(cell) = &mut connection.cell
+        {
+            self.ip.expire(now, cell.set());
+            self.service(now, id, departing);
+        }
     }
 
     pub(super) fn service_dirty(&mut self, now: Instant, departing: &mut [u8]) {

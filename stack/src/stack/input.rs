@@ -1,17 +1,19 @@
-//! The way of a packet in: link, Ethernet, sanity, then to the socket that it is for.
+//! The way of a packet in: link, Ethernet, sanity, reassembly, then to the socket that it is for.
 
 use smoltcp::socket::tcp::State;
 use smoltcp::time::Instant;
+use smoltcp::wire::IpProtocol;
 
 use super::{Arrival, Core, HEADER, TURN};
 use crate::config::{FullBacklog, OnError, OnReset};
 use crate::demux::{Flow, Receiver, Target};
-use crate::event::{
-    Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
-};
+use crate::event::{Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary};
 use crate::link::{Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
-use crate::net::{Checksums, Delivery, Origin, Parsed, Reason, Received, Upper, icmp, sanity};
+use crate::net::{
+    Checksums, Delivery, Expired, FragmentHeader, Origin, Parsed, Reason, Received, Upper, icmp,
+    sanity,
+};
 use crate::port::Transport;
 use crate::storage::{Fifo, Storage};
 use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
@@ -59,9 +61,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 }
                 Received::Dropped(reason) => {
                     self.dropped(reason);
-                    if reason == Reason::UnknownOption {
-                        self.unknown_option(now, frame, departing);
-                    }
+                    self.explain(now, reason, frame, departing);
                 }
             }
         }
@@ -88,12 +88,20 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
     }
 
-    /// RFC 8200, section 4.2: an option that must not be skipped is answered.
-    fn unknown_option(&mut self, now: Instant, frame: &[u8], departing: &mut [u8]) {
-        if self.icmp_allowed(now)
-            && let Some(packet) = frame.get(HEADER..)
-            && let Some(room) = departing.get_mut(HEADER..)
-            && let Some(len) = icmp::parameter_problem(room, packet)
+    /// Tells the sender of a frame why it was dropped, where RFC 8200 wants that: about an option
+    /// that must not be skipped (section 4.2) and about a fragment (section 4.5).
+    fn explain(&mut self, now: Instant, reason: Reason, frame: &[u8], departing: &mut [u8]) {
+        let Some(packet) = frame.get(HEADER..) else { return };
+        let Some(room) = departing.get_mut(HEADER..) else { return };
+        let len = match reason {
+            Reason::UnknownOption => icmp::parameter_problem(room, packet),
+            Reason::FragmentLength | Reason::FragmentHeaders => {
+                icmp::fragment_problem(room, packet, reason)
+            }
+            _ => None,
+        };
+        if let Some(len) = len
+            && self.icmp_allowed(now)
         {
             self.send(now, departing, len, None);
         }
@@ -111,6 +119,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         packet: &mut [u8],
         departing: &mut [u8],
     ) {
+        if let Upper::Fragment(fragment) = parsed.upper {
+            self.fragment_input(arrival, &parsed, fragment, packet, departing);
+            return;
+        }
         let extensions = sanity::strip_extensions(packet, &parsed);
         let Some(packet) = packet.get_mut(extensions..) else { return };
         parsed.header_len -= extensions;
@@ -122,7 +134,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             Upper::Udp { .. } => self.udp_input(arrival, &parsed, packet, departing),
             Upper::Icmp { .. } => match icmp::parse_error(packet) {
-                Some(error) => self.icmp_input(arrival, &error),
+                Some(error) => self.icmp_input(arrival, &error, departing),
                 None if parsed.delivery == Delivery::Own => {
                     self.answer_for_nobody(arrival.now, packet, departing);
                 }
@@ -133,8 +145,46 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     self.answer_for_nobody(arrival.now, packet, departing);
                 }
             }
-            // It has ended before; what this stack says itself is for others.
-            Upper::Igmp | Upper::Other => {}
+            // IGMP has ended before; what this stack says itself is for others. Fragments were
+            // sorted out above.
+            Upper::Igmp | Upper::Other | Upper::Fragment(_) => {}
+        }
+    }
+
+    /// A fragment goes on as the packet that it completes, if it does.
+    fn fragment_input(
+        &mut self,
+        arrival: Arrival,
+        parsed: &Parsed,
+        fragment: FragmentHeader,
+        packet: &[u8],
+        departing: &mut [u8],
+    ) {
+        match self.net.reassemble(arrival.now, parsed, fragment, packet) {
+            Ok(Some(mut whole)) => match self.net.check_reassembled(whole.packet()) {
+                Ok(parsed) => {
+                    self.counters.reassembled += 1;
+                    self.packet(arrival, parsed, whole.packet(), departing);
+                }
+                Err(reason) => self.dropped(reason),
+            },
+            Ok(None) => {}
+            Err(reason) => self.dropped(reason),
+        }
+        self.counters.reassembly_evicted = self.net.reassembly_evictions();
+    }
+
+    /// Gives packets up whose fragments did not all arrive in time, and tells their senders.
+    pub(super) fn expire_fragments(&mut self, now: Instant, departing: &mut [u8]) {
+        while let Some(expired) = self.net.expired(now) {
+            self.counters.reassembly_expired += 1;
+            if let Expired::Begun(mut first) = expired
+                && self.icmp_allowed(now)
+                && let Some(room) = departing.get_mut(HEADER..)
+                && let Some(len) = icmp::reassembly_time_exceeded(room, first.packet())
+            {
+                self.send(now, departing, len, None);
+            }
         }
     }
 
@@ -143,6 +193,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(room) = departing.get_mut(HEADER..) else { return };
         let len = self.ip.ingress(now, &mut self.nobody, packet, room);
         if len > 0 {
+            // smoltcp forbids routers to cut anything, but only TCP makes smaller packets then.
+            if packet.get(9) != Some(&IpProtocol::Tcp.into())
+                && let Some(answer) = room.get_mut(..len)
+            {
+                self.net.allow_fragments(answer);
+            }
             self.send(now, departing, len, None);
         }
     }
@@ -323,7 +379,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         self.fail(id, Cause { kind, at: evidence.at, evidence: Evidence::Packet(evidence) });
     }
 
-    fn icmp_input(&mut self, arrival: Arrival, error: &IcmpError) {
+    fn icmp_input(&mut self, arrival: Arrival, error: &IcmpError, departing: &mut [u8]) {
         let flow = Flow { local: error.quoted_source, remote: error.quoted_destination };
         let evidence = PacketEvidence {
             number: arrival.number,
@@ -340,8 +396,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Effect::Net => CauseKind::NetUnreachable,
             Effect::Host | Effect::Transit => CauseKind::HostUnreachable,
             Effect::Refused => CauseKind::Refused,
-            Effect::PathMtu | Effect::Ignored => {
-                self.counters.icmp_unmatched += 1;
+            Effect::PathMtu => {
+                let matched = self.too_big(arrival.now, flow, error, departing);
+                self.count_icmp(matched);
+                return;
+            }
+            Effect::Ignored => {
+                self.count_icmp(false);
                 return;
             }
         };
@@ -349,11 +410,54 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Transport::Tcp => self.icmp_for_connection(flow, error, kind, evidence),
             Transport::Udp => self.icmp_for_datagram(flow, error, kind, evidence),
         };
+        self.count_icmp(matched);
+    }
+
+    fn count_icmp(&mut self, matched: bool) {
         if matched {
             self.counters.icmp_matched += 1;
         } else {
             self.counters.icmp_unmatched += 1;
         }
+    }
+
+    /// A router says that a packet was too large for it. Never fatal: from now on packets to this
+    /// destination are smaller, and what TCP has in flight goes out again at once.
+    fn too_big(
+        &mut self,
+        now: Instant,
+        flow: Flow,
+        error: &IcmpError,
+        departing: &mut [u8],
+    ) -> bool {
+        let connection = match error.protocol {
+            Transport::Tcp => {
+                let Some(Target::Connection(id)) = self.demux.flows.get(&flow) else {
+                    return false;
+                };
+                if !self.quotes_flight(id, error) {
+                    return false;
+                }
+                Some(id)
+            }
+            Transport::Udp if self.demux.datagram_sender(&flow).is_none() => return false,
+            Transport::Udp => None,
+        };
+        if self.net.too_big(now, error, self.link.mtu()) {
+            self.counters.path_mtu_lowered += 1;
+            if let Some(id) = connection {
+                self.retransmit(now, id, departing);
+            }
+        }
+        true
+    }
+
+    /// RFC 5927, section 4.1: whoever cannot see our packets cannot quote what is in flight.
+    fn quotes_flight(&self, id: TcpId, error: &IcmpError) -> bool {
+        let connection = self.connections.get(id);
+        connection
+            .zip(error.quoted_sequence)
+            .is_some_and(|(connection, sequence)| connection.stage.in_flight(sequence))
     }
 
     fn icmp_for_connection(
@@ -364,11 +468,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         evidence: PacketEvidence,
     ) -> bool {
         let Some(Target::Connection(id)) = self.demux.flows.get(&flow) else { return false };
-        let Some(connection) = self.connections.get_mut(id) else { return false };
-        // RFC 5927, section 4.1: whoever cannot see our packets cannot quote what is in flight.
-        if !error.quoted_sequence.is_some_and(|sequence| connection.stage.in_flight(sequence)) {
+        if !self.quotes_flight(id, error) {
             return false;
         }
+        let Some(connection) = self.connections.get_mut(id) else { return false };
         let connecting = connection.phase() == Phase::Connecting && !connection.passive;
         if connecting && connection.policy.icmp == OnError::Fail {
             let at = evidence.at;
@@ -472,7 +575,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => false,
         };
-        let sent = self.send(now, departing, len, Some(SocketRef::Tcp(id)));
+        let sent = self.send_segment(now, id, departing, len);
         if begins && sent == super::Sent::Out {
             self.left(id);
         }

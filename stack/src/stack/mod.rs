@@ -98,6 +98,18 @@ pub struct Counters {
     pub loopback_overrun: u64,
     /// Frames and packets dropped on arrival, by reason.
     pub dropped: Drops,
+    /// Packets put together from fragments.
+    pub reassembled: u64,
+    /// Packets given up because their fragments did not all arrive in time.
+    pub reassembly_expired: u64,
+    /// Packets given up because newer ones needed the place of their fragments.
+    pub reassembly_evicted: u64,
+    /// Packets sent in fragments.
+    pub fragmented: u64,
+    /// Packets lost because they were longer than their path takes and must not be cut.
+    pub too_big: u64,
+    /// ICMP errors that made a path smaller than was known.
+    pub path_mtu_lowered: u64,
     /// Packets without a route.
     pub no_route: u64,
     /// Packets lost because a neighbor did not answer or because too many waited for one.
@@ -355,6 +367,12 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.net.source_for(remote).ok_or(RouteError::NoRoute)
     }
 
+    /// The largest packet, in bytes, that can go to `remote` without being cut, as far as is
+    /// known: what the link takes, less where a router said so in the last ten minutes.
+    pub fn path_mtu(&mut self, now: Instant, remote: IpAddress) -> usize {
+        self.core.path_mtu(now, remote)
+    }
+
     /// Advances everything to `now`: takes frames in, runs what is due, sends what is ready.
     ///
     /// It works on at most [`TURN`] frames. Time must not run backwards between calls.
@@ -505,6 +523,7 @@ impl<'a, L: Link + fmt::Debug, S: Storage<'a>> fmt::Debug for Stack<'a, L, S> {
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     fn poll(&mut self, now: Instant, arriving: &mut [u8], departing: &mut [u8]) -> Progress {
         self.retry_stalled(now);
+        self.expire_fragments(now, departing);
         let full_turn = self.receive(now, arriving, departing);
         self.poll_neighbors(now, departing);
         self.run_deadlines(now, departing);
@@ -517,6 +536,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Progress::More
         } else {
             Progress::Idle
+        }
+    }
+
+    fn path_mtu(&mut self, now: Instant, remote: IpAddress) -> usize {
+        match self.net.hop(remote) {
+            Hop::Local => usize::from(u16::MAX),
+            _ => self.net.path_mtu(now, remote, self.link.mtu()),
         }
     }
 
@@ -614,21 +640,5 @@ fn push<T: Copy>(queue: &mut impl Fifo<T>, value: T, live: impl FnMut(&T) -> boo
         queue.retain(live);
         // Live sockets are unique in the queue and as many as it has places, this one among them.
         let _ = queue.push_back(value);
-    }
-}
-
-/// The family and length checks that sanity made once stay true for the packets handled here.
-fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
-    use smoltcp::wire::{Ipv4Packet, Ipv6Packet};
-    match packet.first()? >> 4 {
-        4 => {
-            let ip = Ipv4Packet::new_checked(packet).ok()?;
-            Some((ip.src_addr().into(), ip.dst_addr().into()))
-        }
-        6 => {
-            let ip = Ipv6Packet::new_checked(packet).ok()?;
-            Some((ip.src_addr().into(), ip.dst_addr().into()))
-        }
-        _ => None,
     }
 }

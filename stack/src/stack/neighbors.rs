@@ -34,7 +34,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                             continue;
                         };
                         room.copy_from_slice(packet);
-                        let sent = self.send_to(now, frame, packet.len(), hardware);
+                        let len = packet.len();
+                        let sent = self.send_to(now, frame, len, hardware, waiting.owner);
                         if let (Some(SocketRef::Tcp(id)), Sent::Out) = (waiting.owner, sent) {
                             self.left(id);
                         }

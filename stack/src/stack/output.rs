@@ -1,14 +1,16 @@
-//! The way of a packet out: own address, route, neighbor, Ethernet, link.
+//! The way of a packet out: own address, route, neighbor, fragments, Ethernet, link.
 
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::EthernetAddress;
 
-use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, Sent, addresses};
+use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, Sent};
+use crate::TcpId;
 use crate::event::SocketRef;
 use crate::link::{Link, LinkError};
-use crate::net::{Hop, Resolve, checksum, ethernet};
+use crate::net::{Hop, Resolve, checksum, ethernet, sanity};
 use crate::storage::{Fifo, Packet, Storage};
-use crate::udp::UdpChecksum;
+use crate::tcp::segment::Pieces;
+use crate::udp::{Fragmentation, UdpChecksum};
 
 /// How long a busy link is left alone.
 const BUSY: Duration = Duration::from_millis(1);
@@ -23,7 +25,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         owner: Option<SocketRef>,
     ) -> Sent {
         let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
-        let Some((_, destination)) = addresses(packet) else { return Sent::Lost };
+        let Some((_, destination)) = sanity::addresses(packet) else { return Sent::Lost };
         let fill = match owner {
             Some(SocketRef::Udp(id))
                 if self
@@ -61,11 +63,98 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             },
         };
         fill(packet);
-        self.send_to(now, frame, len, hardware)
+        self.send_to(now, frame, len, hardware, owner)
     }
 
-    /// Puts the Ethernet header before the packet and gives the frame to the link.
+    /// Sends a segment of `len` bytes of a connection: in pieces, where the path takes less than
+    /// it did when the connection began.
+    pub(super) fn send_segment(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        frame: &mut [u8],
+        len: usize,
+    ) -> Sent {
+        let owner = Some(SocketRef::Tcp(id));
+        let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
+        let Some((_, destination)) = sanity::addresses(packet) else { return Sent::Lost };
+        let Some(path) = self.net.path(now, destination) else {
+            return self.send(now, frame, len, owner);
+        };
+        if path.below {
+            self.net.allow_fragments(packet);
+        }
+        let most = self.link.mtu().min(path.mtu.into());
+        let Some(mut pieces) = Pieces::of(packet, most) else {
+            return self.send(now, frame, len, owner);
+        };
+        let mut sent = Sent::Out;
+        while let Some(piece) = pieces.next(frame, HEADER) {
+            let len = piece.len() - HEADER;
+            match frame.get_mut(piece).map(|frame| self.send(now, frame, len, owner)) {
+                Some(Sent::Out) => {}
+                Some(other) => sent = other,
+                None => return Sent::Lost,
+            }
+        }
+        sent
+    }
+
+    /// Puts the Ethernet header before a packet whose checksums are right, and gives the frame to
+    /// the link; of a packet that is longer than the path takes the fragments, all of them or
+    /// none.
     pub(super) fn send_to(
+        &mut self,
+        now: Instant,
+        frame: &mut [u8],
+        len: usize,
+        hardware: EthernetAddress,
+        owner: Option<SocketRef>,
+    ) -> Sent {
+        let packet = HEADER..HEADER + len;
+        let Some(destination) = frame.get(packet.clone()).and_then(sanity::addresses) else {
+            return Sent::Lost;
+        };
+        let whole = match owner {
+            Some(SocketRef::Udp(id)) => self
+                .datagrams
+                .get(id)
+                .is_some_and(|socket| socket.options.fragmentation != Fragmentation::Allow),
+            _ => false,
+        };
+        let link = self.link.mtu();
+        let most = if whole { link } else { self.net.path_mtu(now, destination.1, link) };
+        if len <= most {
+            return self.send_frame(now, frame, len, hardware);
+        }
+        let Some(mut cut) = self.net.cut(frame, packet, most).filter(|_| !whole) else {
+            // Only while it waited for its neighbor can it have become too long.
+            self.counters.too_big += 1;
+            return Sent::Lost;
+        };
+        if cut.count() > self.link_room() {
+            self.counters.link_overrun += cut.count() as u64;
+            return Sent::Lost;
+        }
+        self.counters.fragmented += 1;
+        let mut sent = Sent::Out;
+        while let Some(fragment) = cut.next(frame) {
+            let len = fragment.len();
+            let frame = frame.get_mut(fragment.start - HEADER..).unwrap_or_default();
+            if self.send_frame(now, frame, len, hardware) == Sent::Lost {
+                sent = Sent::Lost;
+            }
+        }
+        sent
+    }
+
+    /// How many frames the link takes in any case, if only later.
+    fn link_room(&self) -> usize {
+        let most = self.stalled.limit().unwrap_or(LINK_QUEUE).min(LINK_QUEUE);
+        most.saturating_sub(self.stalled.len())
+    }
+
+    fn send_frame(
         &mut self,
         now: Instant,
         frame: &mut [u8],

@@ -11,14 +11,18 @@ use crate::UdpId;
 use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
-use crate::net::{Hop, mark, routes};
+use crate::net::fragment::FRAGMENT_HEADER_LEN;
+use crate::net::{mark, routes};
 use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::{Storage, total_len};
 use crate::tcp::{OpenError, RouteError, SendError, Take};
-use crate::udp::{Datagram, DatagramError, UdpOptions, UdpSocket, UdpStatus};
+use crate::udp::{Datagram, DatagramError, Fragmentation, UdpOptions, UdpSocket, UdpStatus};
 
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
+
+/// Bytes of the longest packet, headers included, over either family.
+const LONGEST: usize = 65535;
 
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Opens a socket on what `binding` holds. Its receive queue takes `receive_bytes`, but always
@@ -141,15 +145,17 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.udp_send_gathered(now, id, remote, iter::once(data))
     }
 
-    /// Sends one datagram of the bytes of all `pieces`, one after the other. What goes to a
-    /// broadcast address or a group also comes back to the sockets of this stack that hear it, the
-    /// sender's own among them.
+    /// Sends one datagram of the bytes of all `pieces`, one after the other: in fragments, if it is
+    /// longer than its path takes in one piece and that is not forbidden. What goes to a broadcast
+    /// address or a group also comes back to the sockets of this stack that hear it, the sender's
+    /// own among them.
     ///
     /// A datagram for a neighbor that must be asked for first waits, and is dropped without
     /// another word if it does not answer.
     ///
     /// # Errors
-    /// [`SendError::TooLong`] when it does not fit one packet of the link, or of the loopback;
+    /// [`SendError::TooLong`] for more than 65,507 bytes over IPv4 or 65,487 over IPv6, and when
+    /// it does not fit its path and must not be cut, or does not fit the buffers of a fixed size;
     /// [`SendError::NoRoute`] and [`SendError::LinkDown`]; [`SendError::NotConnected`] for a
     /// stale handle.
     pub fn udp_send_gathered<'d>(
@@ -219,12 +225,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
     ) -> Result<(), SendError> {
+        let path = self.path_mtu(now, remote.addr);
         let Some(socket) = self.datagrams.get(id) else { return Err(SendError::NotConnected) };
         let UdpOptions {
             hop_limit,
             multicast_hop_limit,
             traffic_class,
             multicast_source,
+            fragmentation,
             checksum: _,
             multicast_loop: _,
         } = socket.options;
@@ -248,11 +256,15 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let payload_len = UDP_HEADER + data_len;
         let ip = IpRepr::new(source, remote.addr, IpProtocol::Udp, payload_len, hop_limit);
         let len = ip.header_len() + payload_len;
-        let most = match self.net.hop(remote.addr) {
-            Hop::Local => usize::from(u16::MAX),
-            _ => self.link.mtu(),
+        // Cutting it takes room for the first fragment's longer header.
+        let room = departing.len().saturating_sub(HEADER + FRAGMENT_HEADER_LEN);
+        let most = match fragmentation {
+            Fragmentation::Allow if len > path => LONGEST.min(room),
+            Fragmentation::Allow => LONGEST,
+            Fragmentation::Forbid => path,
+            Fragmentation::Probe => path.max(self.link.mtu()),
         };
-        if len > most || payload_len > usize::from(u16::MAX) {
+        if len > most {
             return Err(SendError::TooLong);
         }
         let udp = UdpRepr { src_port: socket.port, dst_port: remote.port };
@@ -282,6 +294,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             &checksums,
         );
         mark::set_traffic_class(packet, traffic_class);
+        if fragmentation == Fragmentation::Allow {
+            self.net.allow_fragments(packet);
+        }
         let to_many = to_group || self.net.is_broadcast(remote.addr);
         if to_many {
             self.copy_to_own(departing, len, remote);

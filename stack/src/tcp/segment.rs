@@ -15,6 +15,8 @@ pub(crate) const FIN: u8 = 1;
 pub(crate) const SYN: u8 = 2;
 /// RST flag.
 pub(crate) const RST: u8 = 4;
+/// PSH flag.
+const PSH: u8 = 8;
 /// ACK flag.
 pub(crate) const ACK: u8 = 16;
 
@@ -196,6 +198,76 @@ impl Segment {
         {
             [*high, *low] = limit.to_be_bytes();
         }
+    }
+}
+
+/// A segment that is being split into smaller ones.
+///
+/// They come into being where it stands, each header before its data, in place of what was sent
+/// already.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    /// The headers of IP and TCP: at most 60 bytes each.
+    header: heapless::Vec<u8, 120>,
+    /// Where in it the header of TCP begins.
+    tcp: usize,
+    sequence: TcpSeqNumber,
+    flags: u8,
+    /// Payload bytes in all, those of the pieces made so far, and those of each piece.
+    payload: usize,
+    done: usize,
+    step: usize,
+}
+
+impl Pieces {
+    /// Splits a segment into packets of at most `most` bytes. `None` when it is no longer than
+    /// that, or its header alone is.
+    pub(crate) fn of(packet: &[u8], most: usize) -> Option<Self> {
+        if packet.len() <= most {
+            return None;
+        }
+        let segment = Segment::parse(packet)?;
+        let header = segment.offset + segment.header;
+        let step = most.checked_sub(header).filter(|&step| step > 0)?;
+        Some(Self {
+            header: heapless::Vec::from_slice(packet.get(..header)?).ok()?,
+            tcp: segment.offset,
+            sequence: segment.sequence,
+            flags: segment.flags,
+            payload: segment.payload,
+            done: 0,
+            step,
+        })
+    }
+
+    /// Makes the next piece in `frame`, where the segment stood behind `room` bytes, and says
+    /// where it stands with as much room before it. The checksums are left out.
+    pub(crate) fn next(
+        &mut self,
+        frame: &mut [u8],
+        room: usize,
+    ) -> Option<core::ops::Range<usize>> {
+        let len = self.step.min(self.payload - self.done);
+        if len == 0 {
+            return None;
+        }
+        let start = room + self.done;
+        let packet = frame.get_mut(start..start + self.header.len() + len)?;
+        let total = packet.len();
+        packet.get_mut(..self.header.len())?.copy_from_slice(&self.header);
+        match packet.first()? >> 4 {
+            4 => packet.get_mut(2..4)?.copy_from_slice(&(total as u16).to_be_bytes()),
+            _ => packet.get_mut(4..6)?.copy_from_slice(&((total - 40) as u16).to_be_bytes()),
+        }
+        let sequence = self.sequence + self.done;
+        let at = self.tcp;
+        packet.get_mut(at + 4..at + 8)?.copy_from_slice(&sequence.0.to_be_bytes());
+        self.done += len;
+        if self.done < self.payload {
+            // Only the last one ends what the segment ended.
+            *packet.get_mut(at + 13)? = self.flags & !(FIN | PSH);
+        }
+        Some(start - room..start + total)
     }
 }
 

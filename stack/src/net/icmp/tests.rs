@@ -71,6 +71,7 @@ fn eight_quoted_bytes_are_enough() {
         quoted_sequence: Some(0x0102_0304),
         effect: Effect::Host,
         mtu: 0,
+        quoted_len: 40,
     };
     for length in [28, 40] {
         let error = error4(3, 1, [0; 4], &syn4()[..length]);
@@ -85,6 +86,7 @@ fn eight_quoted_bytes_are_enough() {
         quoted_source: endpoint6(OWN6, 5000),
         quoted_destination: endpoint6(FAR6, 80),
         effect: Effect::Net,
+        quoted_len: 60,
         ..expected
     };
     for length in [48, 60] {
@@ -360,4 +362,43 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_first_fragment_is_quoted_when_the_others_did_not_come() {
+    let mut fragment = build!(PacketBuilder::ipv4(FAR4, OWN4, 64).udp(5000, 53), b"half of it");
+    fragment[6] = 0x20;
+    checksum::fill(&mut fragment);
+    let mut buffer = [0; 1280];
+    let length = reassembly_time_exceeded(&mut buffer, &fragment).unwrap();
+    assert_eq!((buffer[20], buffer[21], &buffer[28..length]), (11, 1, &fragment[..]));
+    assert!(checksum::verify(&buffer[..length]));
+
+    let whole = build!(PacketBuilder::ipv6(FAR6, OWN6, 64).udp(5000, 53), b"half of it");
+    let mut fragment = [&whole[..40], &[17, 0, 0, 1, 0, 0, 0, 9], &whole[40..]].concat();
+    (fragment[5], fragment[6]) = (whole[5] + 8, 44);
+    let length = reassembly_time_exceeded(&mut buffer, &fragment).unwrap();
+    assert_eq!((buffer[40], buffer[41], &buffer[48..length]), (3, 1, &fragment[..]));
+    assert!(checksum::verify(&buffer[..length]));
+
+    // A later fragment does not say whom to tell what.
+    fragment[43] = 9;
+    assert_eq!(reassembly_time_exceeded(&mut buffer, &fragment), None);
+}
+
+#[test]
+fn wrong_fragments_of_ipv6_are_answered_with_their_field() {
+    let whole = build!(PacketBuilder::ipv6(FAR6, OWN6, 64).udp(5000, 53), b"half of it");
+    let mut fragment = [&whole[..40], &[17, 0, 0, 1, 0, 0, 0, 9], &whole[40..]].concat();
+    (fragment[5], fragment[6]) = (whole[5] + 8, 44);
+    let mut buffer = [0; 1280];
+    for (reason, code, pointer) in [(Reason::FragmentLength, 0, 4), (Reason::FragmentHeaders, 3, 0)]
+    {
+        let length = fragment_problem(&mut buffer, &fragment, reason).unwrap();
+        assert_eq!((buffer[40], buffer[41], buffer[47]), (4, code, pointer));
+        assert_eq!(&buffer[48..length], &fragment[..]);
+    }
+    assert_eq!(fragment_problem(&mut buffer, &fragment, Reason::FragmentOverlap), None);
+    let ipv4 = build!(PacketBuilder::ipv4(FAR4, OWN4, 64).udp(5000, 53), b"half of it");
+    assert_eq!(fragment_problem(&mut buffer, &ipv4, Reason::FragmentLength), None);
 }
