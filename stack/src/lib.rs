@@ -7,8 +7,8 @@
 //!   [`Stack::next_event`] what happened.
 //! - [`link`] is where Ethernet frames come from and go to: a TAP device, the cable of a simulated
 //!   network, and decorators around any of them. [`sim`] is that network, with a virtual clock.
-//! - [`net`] knows Ethernet, neighbors, routes and addresses, lets only sane packets through, and
-//!   reads ICMP errors.
+//! - [`net`] knows Ethernet, neighbors, routes and addresses, lets only sane packets through, puts
+//!   fragments together and cuts what a path does not take, and reads ICMP errors.
 //! - [`tcp`] and [`udp`] are the sockets: smoltcp's TCP with a handshake timer, a segment stage, a
 //!   backlog and TIME-WAIT around it; and UDP with the peer filter where datagrams arrive.
 //! - [`event`] says what happened, and [`event::Cause`] why: which packet or which silence.

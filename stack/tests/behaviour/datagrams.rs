@@ -11,7 +11,7 @@ use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
 use crate::scene::{HOST_MAC, PEER_MAC, Scene, pattern, receive_udp as receive, scene, seconds};
 
-fn open(host: &Host, address: BindAddress, port: u16, bytes: usize) -> UdpId {
+pub(crate) fn open(host: &Host, address: BindAddress, port: u16, bytes: usize) -> UdpId {
     host.with(|stack, _| {
         let binding = stack.bind(Transport::Udp, address, port, Share::Default).unwrap();
         stack.udp_open(binding, bytes, 0).unwrap()
@@ -241,34 +241,6 @@ fn a_buffer_too_small_truncates_and_the_rest_is_lost() {
     let about = scene.host.with(|stack, _| stack.udp_recv(id, &mut [], Take::Consume)).unwrap();
     assert_eq!((about.copied, about.len), (0, 4));
     assert_eq!(status(&scene.host, id).waiting, 0);
-}
-
-#[test]
-fn a_datagram_is_as_long_as_the_link_and_no_longer() {
-    for (family, of, most) in [(0, Family::V4, 1472), (1, Family::V6, 1452)] {
-        let pair = Pair::new(1);
-        let client = open(&pair.client, BindAddress::Any(of), 5000, 65536);
-        let server = open(&pair.server, BindAddress::Any(of), 7, 65536);
-        let to = IpEndpoint::new(Pair::addresses(2)[family], 7);
-        let send = |length: usize| {
-            let data = pattern(length);
-            pair.client.with(|stack, now| stack.udp_send(now, client, to, &data))
-        };
-        assert_eq!(send(most + 1), Err(SendError::TooLong));
-        assert_eq!(send(most), Ok(()));
-        pair.world.run_for(seconds(0.1));
-        assert_eq!(receive(&pair.server, server).unwrap().0, pattern(most));
-        // The loopback carries whatever UDP can say.
-        let own = IpEndpoint::new(Pair::addresses(1)[family], 5000);
-        let longest = [65507, 65527][family];
-        for (length, expected) in [(longest + 1, Err(SendError::TooLong)), (65535 - 48, Ok(()))] {
-            let data = pattern(length);
-            let sent = pair.client.with(|stack, now| stack.udp_send(now, client, own, &data));
-            assert_eq!(sent, expected, "{length}");
-        }
-        pair.world.run_for(seconds(0.1));
-        assert_eq!(receive(&pair.client, client).unwrap().0.len(), 65535 - 48);
-    }
 }
 
 #[test]
