@@ -143,7 +143,7 @@ impl Cut {
         header.copy_from_slice(&self.header);
         if self.header.len() == IPV4_HEADER_LEN {
             header[2..4].copy_from_slice(&length.to_be_bytes());
-            let place = offset / 8 | u16::from(more) << 13;
+            let place = (offset / 8) | (u16::from(more) << 13);
             header[6..8].copy_from_slice(&place.to_be_bytes());
             checksum::fill_header(header);
         } else {

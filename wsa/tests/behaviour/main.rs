@@ -21,6 +21,7 @@ mod keep_alive;
 mod ladder;
 mod listening;
 mod option_matrix;
+mod mtu;
 mod options;
 mod outcome;
 mod poll;

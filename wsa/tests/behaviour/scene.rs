@@ -21,6 +21,8 @@ pub(crate) const SILENT: &str = "192.0.2.1:80";
 pub(crate) const NO_NET: &str = "198.51.100.1:80";
 /// An address behind a router that says that the host is unreachable (3/1).
 pub(crate) const NO_HOST: &str = "203.0.113.1:80";
+/// An address behind a router that says of every packet that it takes 1,400 bytes at the most.
+pub(crate) const NARROW: &str = "192.0.3.1:80";
 
 /// Two processes on two hosts, 10.0.0.1 and 10.0.0.2, and a router.
 pub(crate) struct Scene {
@@ -70,11 +72,12 @@ impl Scene {
             Router::new(router)
                 .with_address(gateway)
                 .with_answer(cidr("192.0.2.0/24"), Answer::Silence)
+                .with_answer(cidr("192.0.3.0/24"), Answer::TooBig { mtu: 1400 })
                 .with_answer(cidr("198.51.100.0/24"), unreachable(3, 0))
                 .with_answer(cidr("203.0.113.0/24"), unreachable(3, 1)),
         );
         for host in [&pair.client, &pair.server] {
-            for prefix in ["192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"] {
+            for prefix in ["192.0.2.0/24", "192.0.3.0/24", "198.51.100.0/24", "203.0.113.0/24"] {
                 let route = Route { destination: cidr(prefix), gateway: Some(gateway) };
                 host.with(|stack, _| stack.add_route(route).unwrap());
             }

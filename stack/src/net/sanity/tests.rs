@@ -302,9 +302,9 @@ fn fragment4(mut packet: Vec<u8>, field: u16, keep: usize) -> Result<(usize, boo
 }
 
 /// The same with a fragment header, and `keep` bytes behind it.
-fn fragment6(packet: Vec<u8>, field: u16, keep: usize) -> Result<(usize, bool), Reason> {
+fn fragment6(packet: &[u8], field: u16, keep: usize) -> Result<(usize, bool), Reason> {
     let [high, low] = field.to_be_bytes();
-    let mut packet = with_extensions(&packet, 44, &[0, 0, high, low, 1, 2, 3, 4], 0);
+    let mut packet = with_extensions(packet, 44, &[0, 0, high, low, 1, 2, 3, 4], 0);
     packet.resize(48 + keep, 0);
     packet[4..6].copy_from_slice(&((8 + keep) as u16).to_be_bytes());
     let parsed = link(&packet)?;
@@ -323,19 +323,19 @@ fn a06_fragments_say_which_part_they_are() {
     assert_eq!(fragment4(udp4(), 0x2000, 8), Ok((0, true)));
     assert_eq!(fragment4(udp4(), 0x2001, 16), Ok((8, true)));
     assert_eq!(fragment4(udp4(), 0x0002, 5), Ok((16, false)));
-    assert_eq!(fragment6(udp6(), 0x0001, 8), Ok((0, true)));
-    assert_eq!(fragment6(udp6(), 0x0009, 16), Ok((8, true)));
-    assert_eq!(fragment6(udp6(), 0x0010, 5), Ok((16, false)));
+    assert_eq!(fragment6(&udp6(), 0x0001, 8), Ok((0, true)));
+    assert_eq!(fragment6(&udp6(), 0x0009, 16), Ok((8, true)));
+    assert_eq!(fragment6(&udp6(), 0x0010, 5), Ok((16, false)));
 }
 
 #[test]
 fn a06_fragments_of_impossible_lengths_are_dropped() {
     for keep in [0, 9, 15] {
         assert_eq!(fragment4(udp4(), 0x2001, keep), Err(Reason::FragmentLength), "{keep}");
-        assert_eq!(fragment6(udp6(), 0x0009, keep), Err(Reason::FragmentLength), "{keep}");
+        assert_eq!(fragment6(&udp6(), 0x0009, keep), Err(Reason::FragmentLength), "{keep}");
     }
     assert_eq!(fragment4(udp4(), 0x0001, 0), Err(Reason::FragmentLength));
-    assert_eq!(fragment6(udp6(), 0x0008, 0), Err(Reason::FragmentLength));
+    assert_eq!(fragment6(&udp6(), 0x0008, 0), Err(Reason::FragmentLength));
 }
 
 #[test]
@@ -343,8 +343,8 @@ fn a06_the_largest_packet_may_be_cut_and_a_byte_more_may_not() {
     // With 20 bytes of header 65,535; of IPv6 the header does not count.
     assert_eq!(fragment4(udp4(), 0x1ffd, 3), Ok((65512, false)));
     assert_eq!(fragment4(udp4(), 0x1ffd, 4), Err(Reason::FragmentOffset));
-    assert_eq!(fragment6(udp6(), 0xfff8, 7), Ok((65528, false)));
-    assert_eq!(fragment6(udp6(), 0xfff8, 8), Err(Reason::FragmentOffset));
+    assert_eq!(fragment6(&udp6(), 0xfff8, 7), Ok((65528, false)));
+    assert_eq!(fragment6(&udp6(), 0xfff8, 8), Err(Reason::FragmentOffset));
 }
 
 #[test]
@@ -356,11 +356,11 @@ fn a06_a_first_fragment_holds_the_header_of_the_upper_layer() {
             assert_eq!(less, Err(Reason::FragmentHeaders), "{enough}");
         }
     }
-    assert_eq!(fragment6(udp6(), 1, 8), Ok((0, true)));
+    assert_eq!(fragment6(&udp6(), 1, 8), Ok((0, true)));
     // The header that the first fragment announces stands in the second one.
     let mut options = with_extensions(&udp6(), 60, &[17, 1, 1, 12, 0, 0, 0, 0], 0);
     options.resize(48, 0);
-    assert_eq!(fragment6(options, 1, 8), Err(Reason::FragmentHeaders));
+    assert_eq!(fragment6(&options, 1, 8), Err(Reason::FragmentHeaders));
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a06_an_atomic_fragment_is_a_whole_packet_and_two_headers_are_none() {
     assert!(matches!(link(&atomic).unwrap().upper, Upper::Udp { .. }));
     let twice = with_extensions(&atomic, 44, &[0, 0, 0, 0, 1, 2, 3, 4], 0);
     assert_eq!(link(&twice).unwrap_err(), Reason::NestedFragment);
-    assert_eq!(fragment6(atomic, 1, 16), Err(Reason::NestedFragment));
+    assert_eq!(fragment6(&atomic, 1, 16), Err(Reason::NestedFragment));
     // "Don't fragment" is no fragment.
     let mut packet = udp4();
     packet[6..8].copy_from_slice(&[0x40, 0]);

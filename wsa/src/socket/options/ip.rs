@@ -3,6 +3,7 @@
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 
+use super::mtu;
 use super::values::{Given, Wanted};
 use crate::constants::*;
 use crate::engine::Access;
@@ -19,6 +20,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let options = &self.core.socket(s)?.options;
         match option {
             IP_TTL => value.number(u32::from(options.hop_limit_or_default())),
+            IP_DONTFRAGMENT => self.dont_fragment(s, value),
+            IP_MTU_DISCOVER => self.mtu_discovery(s, value),
+            IP_MTU => self.peer_mtu(s, value),
             _ => Err(Error::WSAENOPROTOOPT),
         }
     }
@@ -29,9 +33,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         option: i32,
         value: Given<'_>,
     ) -> Result<()> {
-        let options = &mut self.core.socket_mut(s)?.options;
+        let socket = self.core.socket_mut(s)?;
         match option {
-            IP_TTL => options.hop_limit = hop_limit(value)?,
+            IP_TTL => socket.options.hop_limit = hop_limit(value)?,
+            IP_DONTFRAGMENT => mtu::set_dont_fragment(socket, value)?,
+            IP_MTU_DISCOVER => mtu::set_discovery(socket, value)?,
             _ => return Err(Error::WSAENOPROTOOPT),
         }
         Ok(())
@@ -47,6 +53,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         match option {
             IPV6_UNICAST_HOPS => value.number(u32::from(options.hop_limit_or_default())),
             IPV6_V6ONLY => value.flag(options.v6_only),
+            IPV6_DONTFRAG => self.dont_fragment(s, value),
+            IPV6_MTU_DISCOVER => self.mtu_discovery(s, value),
+            IPV6_MTU => self.peer_mtu(s, value),
             _ => Err(Error::WSAENOPROTOOPT),
         }
     }
@@ -58,17 +67,17 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         value: Given<'_>,
     ) -> Result<()> {
         let socket = self.core.socket_mut(s)?;
-        let is_bound = socket.bound.is_some();
-        let options = &mut socket.options;
         match option {
-            IPV6_UNICAST_HOPS => options.hop_limit = hop_limit(value)?,
+            IPV6_UNICAST_HOPS => socket.options.hop_limit = hop_limit(value)?,
             IPV6_V6ONLY => {
                 let on = value.flag()?;
-                if is_bound {
+                if socket.bound.is_some() {
                     return Err(Error::WSAEINVAL);
                 }
-                options.v6_only = on;
+                socket.options.v6_only = on;
             }
+            IPV6_DONTFRAG => mtu::set_dont_fragment(socket, value)?,
+            IPV6_MTU_DISCOVER => mtu::set_discovery(socket, value)?,
             _ => return Err(Error::WSAENOPROTOOPT),
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! getsockopt and setsockopt: the calls, and which level knows an option.
 
 mod ip;
+mod mtu;
 mod socket;
 mod tcp;
 mod udp;

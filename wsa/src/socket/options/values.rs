@@ -5,6 +5,7 @@ use tapsock_stack::tcp::{Acknowledge, KeepAlive, ListenerOptions, TcpOptions};
 use tapsock_stack::time::Duration;
 use tapsock_stack::udp::{UdpChecksum, UdpOptions};
 
+use super::mtu::PathMtu;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
 
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) fail_on_icmp: bool,
     pub(crate) hop_limit: Option<u8>,
     pub(crate) v6_only: bool,
+    pub(crate) path_mtu: PathMtu,
     pub(crate) initial_rto: InitialRto,
     pub(crate) udp_conn_reset: bool,
     pub(crate) udp_net_reset: bool,
@@ -117,6 +119,7 @@ impl Default for Options {
             fail_on_icmp: false,
             hop_limit: None,
             v6_only: true,
+            path_mtu: PathMtu::default(),
             initial_rto: InitialRto::default(),
             udp_conn_reset: true,
             udp_net_reset: true,
@@ -150,6 +153,7 @@ impl Options {
         UdpOptions {
             hop_limit: self.hop_limit_or_default(),
             checksum: self.checksum(),
+            fragmentation: self.path_mtu.fragmentation(),
             ..UdpOptions::default()
         }
     }
