@@ -12,6 +12,7 @@
 //!   `engine::stepped::Simulated` makes one on a host of a simulated network.
 //! - [`engine`] says who advances the stack while a call waits: the waiting caller itself on a
 //!   virtual clock or a microcontroller, or threads that share the work.
+//! - `net` (with `std`) has `TcpStream`, `TcpListener` and `UdpSocket` in the shape of `std::net`.
 //! - `config` (with `std`) reads one configuration from flags, the environment and a file.
 //! - [`profile`] names each point where the reference documentation and observed Windows disagree.
 //! - [`address`], [`memory`], [`constants`], [`qos`] and [`error`] are Winsock's vocabulary with
@@ -35,6 +36,8 @@ pub mod engine;
 pub mod error;
 mod listen;
 pub mod memory;
+#[cfg(feature = "std")]
+pub mod net;
 mod process;
 pub mod profile;
 mod protocol;

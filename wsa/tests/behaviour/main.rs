@@ -20,6 +20,7 @@ mod ioctls;
 mod keep_alive;
 mod ladder;
 mod listening;
+mod net;
 mod option_matrix;
 mod mtu;
 mod options;
