@@ -10,13 +10,14 @@ use tapsock_stack::link::Direction;
 use tapsock_stack::time::Instant;
 use wsa::config::Configuration;
 use wsa::constants::{SO_ERROR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET};
+use wsa::net::{TcpStream, UdpSocket};
 use wsa::start::ThreadedProcess;
 use wsa::{Arg, Error, FdSet, SocketHandle, sockaddr};
 
 use crate::cli::ConnectArgs;
 use crate::describe;
 use crate::frames::Frame;
-use crate::join::{self, Joined, Kind};
+use crate::join::{self, Joined, Peer};
 use crate::output::{self, Failure, Ink, Paint, of_call};
 use crate::session::Session;
 
@@ -36,9 +37,7 @@ pub fn main(args: &ConnectArgs, configuration: &Configuration, json: bool) -> Re
 
 fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(), Failure> {
     let process = session.process();
-    let (kind, carries) =
-        if args.udp { (SOCK_DGRAM, Kind::Datagrams) } else { (SOCK_STREAM, Kind::Stream) };
-    let s = session.socket(args.to, kind)?;
+    let s = session.socket(args.to, if args.udp { SOCK_DGRAM } else { SOCK_STREAM })?;
     if let Some(own) = args.bind {
         process.bind_to(s, own).map_err(|error| of_call("bind", error))?;
     }
@@ -68,10 +67,12 @@ fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(),
         // What follows waits for data, not for nothing.
         process.set_nonblocking(s, false).map_err(|error| of_call("ioctlsocket", error))?;
     }
-    let joined = join::join(process, s, carries, line.json);
-    // What was sent is delivered behind the program's back.
-    let _ = process.closesocket(s);
-    match joined {
+    let peer = if args.udp {
+        Peer::Datagrams(UdpSocket::adopt(session.net(), s))
+    } else {
+        Peer::Stream(TcpStream::adopt(session.net(), s))
+    };
+    match join::join(&peer, line.json) {
         Err(_) if interrupted.load(Ordering::Acquire) => Err(Failure::Failed),
         joined => line.end(joined?),
     }

@@ -1,15 +1,15 @@
-//! Standard input and output joined to a socket, as netcat does.
+//! Standard input and output joined to a peer, as netcat does.
 
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
-use tapsock_stack::time::Duration;
-use wsa::constants::SD_SEND;
-use wsa::start::ThreadedProcess;
-use wsa::{Error, FdSet, Memory, MemoryMut, SocketHandle};
+use wsa::Error;
+use wsa::net::{NetError, TcpStream, UdpSocket};
 
 use crate::output::{self, Failure};
 
@@ -20,14 +20,30 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// How often a socket of datagrams is left to see whether the input has ended.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// What a socket carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+/// What is joined to the terminal.
+#[derive(Debug)]
+pub enum Peer {
     /// A stream, which ends with the peer's FIN.
-    Stream,
-    /// Datagrams: what one read of the input gives is one of them. They end a second after the
-    /// input.
-    Datagrams,
+    Stream(TcpStream),
+    /// Datagrams of a connected socket: what one read of the input gives is one of them. They end a
+    /// second after the input.
+    Datagrams(UdpSocket),
+}
+
+impl Peer {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(match self {
+            Self::Stream(stream) => Self::Stream(stream.try_clone()?),
+            Self::Datagrams(socket) => Self::Datagrams(socket.try_clone()?),
+        })
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => (&*stream).write_all(bytes),
+            Self::Datagrams(socket) => socket.send(bytes).map(|_| ()),
+        }
+    }
 }
 
 /// How much went each way.
@@ -47,19 +63,15 @@ pub struct Joined {
 ///
 /// # Errors
 /// When the connection or standard output fails.
-pub fn join(
-    process: &Arc<ThreadedProcess>,
-    s: SocketHandle,
-    kind: Kind,
-    json: bool,
-) -> Result<Joined, Failure> {
+pub fn join(peer: &Peer, json: bool) -> Result<Joined, Failure> {
     let input = Arc::new(Input::default());
     {
-        let (process, input) = (Arc::clone(process), Arc::clone(&input));
+        let sender = peer.try_clone().map_err(|error| output::of_io("try_clone", &error))?;
+        let input = Arc::clone(&input);
         // Not waited for: when the peer has closed, nobody is interested in the input any more.
-        thread::spawn(move || input.send(&process, s, kind));
+        thread::spawn(move || input.send(&sender));
     }
-    let received = receive(process, s, kind, json, &input)?;
+    let received = receive(peer, json, &input)?;
     if let Some(error) = *input.failed.lock().unwrap_or_else(PoisonError::into_inner) {
         return Err(Failure::Told(format!("sending failed with {error}")));
     }
@@ -75,32 +87,34 @@ struct Input {
 }
 
 impl Input {
-    fn send(&self, process: &ThreadedProcess, s: SocketHandle, kind: Kind) {
+    fn send(&self, peer: &Peer) {
         let mut stdin = io::stdin().lock();
         let mut chunk = vec![0; CHUNK];
         loop {
             let length = match stdin.read(&mut chunk) {
                 Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 // An input that cannot be read has ended.
                 Err(_) => 0,
             };
             if length == 0 {
                 break;
             }
-            match process.send(s, Memory::Bytes(&chunk[..length]), 0) {
-                Ok(sent) => self.sent.fetch_add(sent as u64, Ordering::AcqRel),
+            match peer.send(&chunk[..length]) {
+                Ok(()) => self.sent.fetch_add(length as u64, Ordering::AcqRel),
                 // The receiving side sees the same end, and why.
-                Err(Error::WSAEMSGSIZE) => {
-                    self.fail(Error::WSAEMSGSIZE);
+                Err(error) => {
+                    let error = NetError::of(&error).map(NetError::error);
+                    if error == Some(Error::WSAEMSGSIZE) {
+                        self.fail(Error::WSAEMSGSIZE);
+                    }
                     break;
                 }
-                Err(_) => break,
             };
         }
-        if kind == Kind::Stream {
+        if let Peer::Stream(stream) = peer {
             // Fails when the connection has ended, which the receiving side tells.
-            let _ = process.shutdown(s, SD_SEND);
+            let _ = stream.shutdown(Shutdown::Write);
         }
         self.ended.store(true, Ordering::Release);
     }
@@ -110,24 +124,19 @@ impl Input {
     }
 }
 
-fn receive(
-    process: &ThreadedProcess,
-    s: SocketHandle,
-    kind: Kind,
-    json: bool,
-    input: &Input,
-) -> Result<u64, Failure> {
+fn receive(peer: &Peer, json: bool, input: &Input) -> Result<u64, Failure> {
     let mut chunk = vec![0; CHUNK];
     let mut received = 0;
     loop {
-        if kind == Kind::Datagrams && !awaits_datagram(process, s, input)? {
-            return Ok(received);
-        }
-        let length = match process.recv(s, MemoryMut::Bytes(&mut chunk), 0) {
-            Ok(0) if kind == Kind::Stream => return Ok(received),
-            Ok(length) => length,
-            Err(error) => return Err(lost(process, error)),
+        let length = match peer {
+            Peer::Stream(stream) => (&*stream)
+                .read(&mut chunk)
+                .map(|length| if length == 0 { None } else { Some(length) }),
+            Peer::Datagrams(socket) => datagram(socket, &mut chunk, input),
         };
+        // Otherwise the connection has ended in another way than by a FIN.
+        let length = length.map_err(|error| output::of_io("receiving", &error))?;
+        let Some(length) = length else { return Ok(received) };
         received += length as u64;
         if json {
             output::json(&Received::new(&chunk[..length]))?;
@@ -139,31 +148,17 @@ fn receive(
     }
 }
 
-/// Waits for a datagram; false when the input has ended and no answer comes any more.
-fn awaits_datagram(
-    process: &ThreadedProcess,
-    s: SocketHandle,
-    input: &Input,
-) -> Result<bool, Failure> {
+/// The next datagram; none when the input has ended and no answer comes any more.
+fn datagram(socket: &UdpSocket, chunk: &mut [u8], input: &Input) -> io::Result<Option<usize>> {
     loop {
         let ended = input.ended.load(Ordering::Acquire);
-        let patience = if ended { LAST_ANSWERS } else { LOOK };
-        let mut sockets = [s];
-        let mut read = FdSet::of(&mut sockets);
-        match process.select(Some(&mut read), None, None, Some(patience)) {
-            Ok(0) if ended => return Ok(false),
-            Ok(0) => {}
-            Ok(_) => return Ok(true),
-            Err(error) => return Err(output::of_call("select", error)),
+        socket.set_read_timeout(Some(if ended { LAST_ANSWERS } else { LOOK }))?;
+        match socket.recv(chunk) {
+            Ok(length) => return Ok(Some(length)),
+            Err(error) if error.kind() != ErrorKind::TimedOut => return Err(error),
+            Err(_) if ended => return Ok(None),
+            Err(_) => {}
         }
-    }
-}
-
-/// The connection has ended otherwise than by a FIN.
-fn lost(process: &ThreadedProcess, error: Error) -> Failure {
-    match process.last_cause() {
-        Some(cause) => Failure::Told(format!("receiving failed with {error}; {cause}")),
-        None => Failure::Told(format!("receiving failed with {error}")),
     }
 }
 

@@ -1,33 +1,30 @@
 //! `tapsock listen`: the other side of a connection.
 
 use std::fmt;
-use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Ipv6Addr, Shutdown, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use wsa::Error;
 use wsa::config::{Configuration, LinkChoice};
-use wsa::constants::{
-    AF_INET6, IPPROTO_IPV6, IPV6_V6ONLY, MSG_PEEK, SO_RCVTIMEO, SO_SNDTIMEO, SOCK_DGRAM,
-    SOCK_STREAM, SOL_SOCKET,
-};
-use wsa::start::ThreadedProcess;
-use wsa::{Error, Memory, MemoryMut, SockAddr, SocketHandle};
+use wsa::net::{NetError, TcpListener, TcpStream, UdpSocket};
 
 use crate::cli::ListenArgs;
 use crate::http::{self, Root};
-use crate::join::{self, Kind};
-use crate::output::{self, Failure, of_call};
-use crate::session::{Session, Stream};
+use crate::join::{self, Peer};
+use crate::output::{self, Failure, of_io};
+use crate::session::{Counted, Session};
 
 /// The most connections at a time; further ones wait in the queue of the listener.
 const CONNECTIONS: usize = 1024;
-/// How many wait there.
-const BACKLOG: i32 = 512;
-/// How long an HTTP connection may be idle, in milliseconds.
-const IDLE: u32 = 60_000;
+/// How long an HTTP connection may be idle.
+const IDLE: Duration = Duration::from_secs(60);
+/// How long a peer that was answered may go on.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Bytes that are moved at once; no datagram is longer.
 const CHUNK: usize = 65536;
 
@@ -70,26 +67,26 @@ fn listen(
     service: Service,
     log: Log,
 ) -> Result<(), Failure> {
-    let process = session.process();
-    let kind = if args.udp { SOCK_DGRAM } else { SOCK_STREAM };
-    let s = process.socket(AF_INET6, kind, 0).map_err(|error| of_call("socket", error))?;
     // One socket for both families.
-    process
-        .set_option(s, IPPROTO_IPV6, IPV6_V6ONLY, 0)
-        .map_err(|error| of_call("setsockopt IPV6_V6ONLY", error))?;
-    let any = SocketAddr::from((std::net::Ipv6Addr::UNSPECIFIED, args.port));
-    process.bind_to(s, any).map_err(|error| of_call("bind", error))?;
-    if !args.udp {
-        process.listen(s, BACKLOG).map_err(|error| of_call("listen", error))?;
+    let any = (Ipv6Addr::UNSPECIFIED, args.port);
+    let (interrupted, ended);
+    if args.udp {
+        let socket = session.net().bind_udp(any).map_err(|error| of_io("bind", &error))?;
+        interrupted = session.close_on_interrupt(socket.socket())?;
+        announce(configuration, args, log)?;
+        ended = match service {
+            Service::Join => join_datagrams(socket, log),
+            service => datagrams(&socket, &service),
+        };
+    } else {
+        let listener = session.net().listen(any).map_err(|error| of_io("listen", &error))?;
+        interrupted = session.close_on_interrupt(listener.socket())?;
+        announce(configuration, args, log)?;
+        ended = match service {
+            Service::Join => accept_one(listener, log),
+            service => accept_all(&listener, &service, log),
+        };
     }
-    let interrupted = session.close_on_interrupt(s)?;
-    announce(configuration, args, log)?;
-    let ended = match (args.udp, service) {
-        (false, Service::Join) => accept_one(process, s, log),
-        (false, service) => accept_all(process, s, &service, log),
-        (true, Service::Join) => join_datagrams(process, s, log),
-        (true, service) => datagrams(process, s, &service),
-    };
     // Ctrl-C closes the socket, which ends whatever waited on it.
     if interrupted.load(Ordering::Acquire) { Ok(()) } else { ended }
 }
@@ -121,73 +118,55 @@ fn announce(configuration: &Configuration, args: &ListenArgs, log: Log) -> Resul
 
 // Streams.
 
-/// The next connection; none when it went away before anybody looked at it.
-fn accept(
-    process: &ThreadedProcess,
-    s: SocketHandle,
-) -> Result<Option<(SocketHandle, SocketAddr)>, Failure> {
-    let accepted = match process.accept(s, MemoryMut::Null, None) {
-        Ok(accepted) => accepted,
-        Err(Error::WSAECONNRESET) => return Ok(None),
-        Err(error) => return Err(of_call("accept", error)),
-    };
-    let peer = process.peer_name(accepted).map_err(|error| of_call("getpeername", error))?;
-    Ok(Some((accepted, unmapped(peer))))
-}
-
-/// A v4-mapped address is shown as what it stands for.
-fn unmapped(name: SockAddr) -> SocketAddr {
-    SocketAddr::new(name.wire_address().into(), name.port)
-}
-
-fn accept_one(process: &Arc<ThreadedProcess>, s: SocketHandle, log: Log) -> Result<(), Failure> {
-    let (accepted, peer) = loop {
-        if let Some(accepted) = accept(process, s)? {
-            break accepted;
-        }
-    };
-    log.event(&Event::Accepted { peer })?;
-    // Whoever comes later is refused.
-    let _ = process.closesocket(s);
-    let joined = join::join(process, accepted, Kind::Stream, log.json);
-    let _ = process.closesocket(accepted);
-    let join::Joined { sent, received } = joined?;
-    log.event(&Event::Closed { peer, sent, received, error: None })
-}
-
-fn accept_all(
-    process: &Arc<ThreadedProcess>,
-    s: SocketHandle,
-    service: &Service,
-    log: Log,
-) -> Result<(), Failure> {
-    let places = Arc::new(Places::default());
+/// The next connection.
+fn accept(listener: &TcpListener) -> Result<(TcpStream, SocketAddr), Failure> {
     loop {
-        let place = Places::take(&places);
-        let Some((accepted, peer)) = accept(process, s)? else { continue };
-        // That nobody reads the log is no reason to stop serving.
-        let _ = log.event(&Event::Accepted { peer });
-        let stream = Stream::new(process, accepted);
-        if matches!(service, Service::Serve(_)) {
-            for option in [SO_RCVTIMEO, SO_SNDTIMEO] {
-                // Without a limit idle clients would only stay longer.
-                let _ = process.set_option(accepted, SOL_SOCKET, option, IDLE);
-            }
-        }
-        let service = service.clone();
-        let spawned = thread::Builder::new().spawn(move || {
-            let _place = place;
-            attend(stream, &service, peer, log);
-        });
-        if spawned.is_err() {
-            // The closure, and with it the connection's stream, is gone: close its socket.
-            let _ = process.closesocket(accepted);
+        match listener.accept() {
+            Ok((stream, peer)) => return Ok((stream, unmapped(peer))),
+            // It went away before anybody looked at it.
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(of_io("accept", &error)),
         }
     }
 }
 
+/// A v4-mapped address is shown as what it stands for.
+fn unmapped(name: SocketAddr) -> SocketAddr {
+    SocketAddr::new(name.ip().to_canonical(), name.port())
+}
+
+fn accept_one(listener: TcpListener, log: Log) -> Result<(), Failure> {
+    let (stream, peer) = accept(&listener)?;
+    log.event(&Event::Accepted { peer })?;
+    // Whoever comes later is refused.
+    drop(listener);
+    let join::Joined { sent, received } = join::join(&Peer::Stream(stream), log.json)?;
+    log.event(&Event::Closed { peer, sent, received, error: None })
+}
+
+fn accept_all(listener: &TcpListener, service: &Service, log: Log) -> Result<(), Failure> {
+    let places = Arc::new(Places::default());
+    loop {
+        let place = Places::take(&places);
+        let (stream, peer) = accept(listener)?;
+        // That nobody reads the log is no reason to stop serving.
+        let _ = log.event(&Event::Accepted { peer });
+        if matches!(service, Service::Serve(_)) {
+            // Without a limit idle clients would only stay longer.
+            let _ = stream.set_read_timeout(Some(IDLE));
+            let _ = stream.set_write_timeout(Some(IDLE));
+        }
+        let (stream, service) = (Counted::new(stream), service.clone());
+        // Where there is no thread for it, the connection is closed with what would have run.
+        let _ = thread::Builder::new().spawn(move || {
+            let _place = place;
+            attend(stream, &service, peer, log);
+        });
+    }
+}
+
 /// Serves one connection to its end.
-fn attend(mut stream: Stream, service: &Service, peer: SocketAddr, log: Log) {
+fn attend(mut stream: Counted, service: &Service, peer: SocketAddr, log: Log) {
     let ended = match service {
         Service::Serve(root) => http::serve(&mut stream, root, |served| {
             let _ = log.event(&Event::Request { peer, served });
@@ -195,11 +174,31 @@ fn attend(mut stream: Stream, service: &Service, peer: SocketAddr, log: Log) {
         Service::Echo => drain(&mut stream, Answer::Echo),
         Service::Discard | Service::Join => drain(&mut stream, Answer::Nothing),
     };
-    let ended = ended.and_then(|()| stream.finish());
-    let error = ended.err().map(|error| error.to_string());
+    let ended = ended.and_then(|()| stream.stream().shutdown(Shutdown::Write));
     let (sent, received) = (stream.sent(), stream.received());
-    stream.close();
+    if ended.is_ok() {
+        hear_out(stream.stream());
+    }
+    drop(stream);
+    let error = ended.err().map(|error| error.to_string());
     let _ = log.event(&Event::Closed { peer, sent, received, error });
+}
+
+/// Takes what the peer still says after the last answer, for a while: closing with data unread
+/// would reset the connection, and the peer might lose the answer (RFC 9112, section 9.6).
+fn hear_out(mut stream: &TcpStream) {
+    let end = Instant::now() + LAST_WORDS;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        // Zero is no time limit.
+        if left.is_zero() || stream.set_read_timeout(Some(left)).is_err() {
+            return;
+        }
+        if !matches!(stream.read(&mut chunk), Ok(1..)) {
+            return;
+        }
+    }
 }
 
 /// What is sent back.
@@ -210,7 +209,7 @@ enum Answer {
 }
 
 /// Takes what comes until the peer has closed its direction.
-fn drain(stream: &mut Stream, answer: Answer) -> std::io::Result<()> {
+fn drain(stream: &mut Counted, answer: Answer) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         let length = stream.read(&mut chunk)?;
@@ -256,68 +255,51 @@ impl Drop for Place {
 
 // Datagrams.
 
-fn receive_from(
-    process: &ThreadedProcess,
-    s: SocketHandle,
-    buffer: &mut [u8],
-    flags: i32,
-) -> wsa::Result<(usize, SockAddr)> {
-    let mut name = [0; wsa::constants::SOCKADDR_IN6_LEN];
-    let mut length = name.len() as i32;
-    let received = process.recvfrom(
-        s,
-        MemoryMut::Bytes(buffer),
-        flags,
-        MemoryMut::Bytes(&mut name),
-        Some(&mut length),
-    )?;
-    let from = SockAddr::decode(&name).ok_or(Error::WSAEFAULT)?;
-    Ok((received, from))
-}
-
-fn datagrams(process: &ThreadedProcess, s: SocketHandle, service: &Service) -> Result<(), Failure> {
+fn datagrams(socket: &UdpSocket, service: &Service) -> Result<(), Failure> {
     let mut buffer = vec![0; CHUNK];
     loop {
-        let (length, from) = match receive_from(process, s, &mut buffer, 0) {
+        let (length, from) = match socket.recv_from(&mut buffer) {
             Ok(received) => received,
-            // An earlier answer met a closed port, or was lost otherwise: others go on.
-            Err(
-                Error::WSAECONNRESET
-                | Error::WSAENETRESET
-                | Error::WSAEHOSTUNREACH
-                | Error::WSAENETUNREACH
-                | Error::WSAEMSGSIZE,
-            ) => continue,
-            Err(error) => return Err(of_call("recvfrom", error)),
+            Err(error) if is_of_one(&error) => continue,
+            Err(error) => return Err(of_io("recvfrom", &error)),
         };
         if matches!(service, Service::Echo) {
-            let name = from.encode();
             // A datagram may be lost; who sent it knows.
-            let data = Memory::Bytes(&buffer[..length]);
-            let _ = process.sendto(s, data, 0, name.memory(), name.len());
+            let _ = socket.send_to(&buffer[..length], from);
         }
     }
 }
 
+/// Whether the error is about one datagram: an earlier answer met a closed port, or was lost
+/// otherwise. Others go on.
+fn is_of_one(error: &io::Error) -> bool {
+    matches!(
+        NetError::of(error).map(NetError::error),
+        Some(
+            Error::WSAECONNRESET
+                | Error::WSAENETRESET
+                | Error::WSAEHOSTUNREACH
+                | Error::WSAENETUNREACH
+                | Error::WSAEMSGSIZE
+        )
+    )
+}
+
 /// The sender of the first datagram becomes the peer.
-fn join_datagrams(
-    process: &Arc<ThreadedProcess>,
-    s: SocketHandle,
-    log: Log,
-) -> Result<(), Failure> {
+fn join_datagrams(socket: UdpSocket, log: Log) -> Result<(), Failure> {
     let mut buffer = vec![0; CHUNK];
     let from = loop {
         // It stays in the queue, and connecting to its sender leaves it there.
-        match receive_from(process, s, &mut buffer, MSG_PEEK) {
+        match socket.peek_from(&mut buffer) {
             Ok((_, from)) => break from,
-            Err(Error::WSAECONNRESET | Error::WSAENETRESET) => {}
-            Err(error) => return Err(of_call("recvfrom", error)),
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            Err(error) => return Err(of_io("recvfrom", &error)),
         }
     };
-    process.connect_to(s, from).map_err(|error| of_call("connect", error))?;
+    socket.connect(from).map_err(|error| of_io("connect", &error))?;
     let peer = unmapped(from);
     log.event(&Event::Accepted { peer })?;
-    let join::Joined { sent, received } = join::join(process, s, Kind::Datagrams, log.json)?;
+    let join::Joined { sent, received } = join::join(&Peer::Datagrams(socket), log.json)?;
     log.event(&Event::Closed { peer, sent, received, error: None })
 }
 

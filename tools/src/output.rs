@@ -80,6 +80,11 @@ pub fn of_call(name: &str, error: wsa::Error) -> Failure {
     Failure::Told(format!("{name} failed with {error}"))
 }
 
+/// The same over `wsa::net`.
+pub fn of_io(name: &str, error: &io::Error) -> Failure {
+    Failure::Told(format!("{name} failed with {error}"))
+}
+
 /// Writes a value to standard output as one line of JSON.
 ///
 /// # Errors

@@ -10,17 +10,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tapsock_stack::link::Link;
 use tapsock_stack::link::capture::Capture;
 use tapsock_stack::time::{Duration, Instant};
+use wsa::SocketHandle;
 use wsa::config::{Configuration, LinkChoice};
+use wsa::net::{Net, TcpStream};
 use wsa::start::{AnyLink, ThreadedProcess, interface, open_link, start_on};
-use wsa::{Memory, MemoryMut, SocketHandle};
 
 use crate::cli;
 use crate::frames::{Frame, Watch};
 use crate::namespace::{self, DEVICE};
-use crate::output::{Failure, note, of_call};
+use crate::output::{Failure, note, of_call, of_io};
 
-/// The version that is asked for.
-const VERSION: u16 = 0x0202;
 /// The exit status of a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
 
@@ -28,6 +27,7 @@ const INTERRUPTED: i32 = 130;
 #[derive(Debug)]
 pub struct Session {
     process: Arc<ThreadedProcess>,
+    net: Net,
     linger: Duration,
     /// When the link was opened.
     began: std::time::Instant,
@@ -85,15 +85,19 @@ impl Session {
         let mut linger = Duration::ZERO;
         let process = start_on(&seeded, link, descriptor, |config| linger = config.linger)
             .map_err(|error| environment(&error))?;
-        match process.wsa_startup(VERSION).0 {
-            0 => Ok(Self { process: Arc::new(process), linger, began }),
-            code => Err(Failure::Told(format!("WSAStartup failed with {code}"))),
-        }
+        let process = Arc::new(process);
+        let net = Net::new(Arc::clone(&process)).map_err(|error| of_io("WSAStartup", &error))?;
+        Ok(Self { process, net, linger, began })
     }
 
     /// The process.
     pub fn process(&self) -> &Arc<ThreadedProcess> {
         &self.process
+    }
+
+    /// The process as a network.
+    pub fn net(&self) -> &Net {
+        &self.net
     }
 
     /// A new socket for addresses of the family of `address`.
@@ -135,7 +139,7 @@ impl Session {
     /// Ends the process: what was sent is delivered, also when other threads still hold the
     /// process and wait for something else.
     pub fn end(self) {
-        // One WSAStartup needs one WSACleanup; it fails only when somebody else made it.
+        // The network's own WSACleanup comes with its last socket, which another thread may hold.
         let _ = self.process.wsa_cleanup();
         if !self.process.engine().deliver(self.linger) {
             let linger = self.linger;
@@ -144,19 +148,23 @@ impl Session {
     }
 }
 
-/// A connected stream socket as a byte stream, which counts.
+/// A stream that counts.
 #[derive(Debug)]
-pub struct Stream {
-    process: Arc<ThreadedProcess>,
-    socket: SocketHandle,
+pub struct Counted {
+    stream: TcpStream,
     sent: u64,
     received: u64,
 }
 
-impl Stream {
-    /// The stream of a connected socket of this process.
-    pub fn new(process: &Arc<ThreadedProcess>, socket: SocketHandle) -> Self {
-        Self { process: Arc::clone(process), socket, sent: 0, received: 0 }
+impl Counted {
+    /// Counts from now on.
+    pub fn new(stream: TcpStream) -> Self {
+        Self { stream, sent: 0, received: 0 }
+    }
+
+    /// The stream.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
     }
 
     /// Bytes written so far.
@@ -168,40 +176,24 @@ impl Stream {
     pub fn received(&self) -> u64 {
         self.received
     }
-
-    /// Sends a FIN behind what was written.
-    ///
-    /// # Errors
-    /// When shutdown fails.
-    pub fn finish(&self) -> io::Result<()> {
-        self.process.shutdown(self.socket, wsa::constants::SD_SEND).map_err(io::Error::other)
-    }
-
-    /// closesocket: what was written is delivered in the background.
-    pub fn close(self) {
-        // It fails only for a socket that is closed already.
-        let _ = self.process.closesocket(self.socket);
-    }
 }
 
-impl Read for Stream {
+impl Read for Counted {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let buffer = MemoryMut::Bytes(buffer);
-        let length = self.process.recv(self.socket, buffer, 0).map_err(io::Error::other)?;
+        let length = self.stream.read(buffer)?;
         self.received += length as u64;
         Ok(length)
     }
 }
 
-impl Write for Stream {
+impl Write for Counted {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let bytes = Memory::Bytes(bytes);
-        let length = self.process.send(self.socket, bytes, 0).map_err(io::Error::other)?;
+        let length = self.stream.write(bytes)?;
         self.sent += length as u64;
         Ok(length)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.stream.flush()
     }
 }

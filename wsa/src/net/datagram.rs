@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::socket::Socket;
-use super::{ToAddresses, each};
+use super::{Net, ToAddresses, each};
 use crate::constants::{MSG_PEEK, SO_BROADCAST, SOL_SOCKET};
 use crate::process::SocketHandle;
 
@@ -21,6 +21,12 @@ pub struct UdpSocket {
 impl UdpSocket {
     pub(super) const fn new(socket: Socket) -> Self {
         Self { socket }
+    }
+
+    /// The socket of a bound or connected datagram socket that was made by calls of `net`'s own process. The handle is
+    /// this socket's from now on, and closed with it.
+    pub fn adopt(net: &Net, handle: SocketHandle) -> Self {
+        Self::new(Socket::adopt(net, handle))
     }
 
     /// Winsock's handle, which stays this socket's.

@@ -97,8 +97,8 @@ use crate::error::Error;
 use crate::process::Process;
 use socket::Socket;
 
-/// How many connections wait for accept, as in `std::net`.
-const BACKLOG: i32 = 128;
+/// How many connections wait for accept at the most.
+const BACKLOG: i32 = 512;
 
 /// A network: what its sockets need of the process that they belong to.
 ///

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tapsock_stack::event::Cause;
 
 use crate::address::SockAddr;
-use crate::constants::{SOCKADDR_IN6_LEN, SOMAXCONN};
+use crate::constants::SOCKADDR_IN6_LEN;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
 use crate::memory::{Arg, Memory, MemoryMut, WsaBuf, WsaBufMut};
@@ -86,7 +86,7 @@ impl<E: Engine<'static> + Send + Sync> Sockets for Process<'static, E> {
     }
 
     fn listen(&self, s: SocketHandle, backlog: i32) -> Result<()> {
-        self.listen(s, backlog.min(SOMAXCONN))
+        self.listen(s, backlog)
     }
 
     fn accept(&self, s: SocketHandle) -> Result<(SocketHandle, SocketAddr)> {

@@ -32,7 +32,6 @@ pub(super) struct Socket(Arc<Owned>);
 struct Owned {
     net: Net,
     handle: SocketHandle,
-    family: i32,
 }
 
 impl Drop for Owned {
@@ -54,11 +53,12 @@ impl Socket {
         let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
         let opened = net.shared.process.open(family, kind);
         let handle = opened.map_err(|error| NetError::new(error, None))?;
-        Ok(Self::own(net, handle, family))
+        Ok(Self::adopt(net, handle))
     }
 
-    fn own(net: &Net, handle: SocketHandle, family: i32) -> Self {
-        Self(Arc::new(Owned { net: net.clone(), handle, family }))
+    /// What was made by calls of the process, and belongs to the socket from now on.
+    pub(super) fn adopt(net: &Net, handle: SocketHandle) -> Self {
+        Self(Arc::new(Owned { net: net.clone(), handle }))
     }
 
     pub(super) fn handle(&self) -> SocketHandle {
@@ -82,7 +82,7 @@ impl Socket {
 
     pub(super) fn accept(&self) -> io::Result<(Self, SocketAddr)> {
         let (handle, peer) = self.run(|process, s| process.accept(s))?;
-        let accepted = Self::own(&self.0.net, handle, self.0.family);
+        let accepted = Self::adopt(&self.0.net, handle);
         accepted.set_nonblocking(false)?;
         Ok((accepted, peer))
     }
@@ -171,21 +171,20 @@ impl Socket {
     }
 
     pub(super) fn ttl(&self) -> io::Result<u32> {
-        let (level, option) = self.ttl_option();
+        let (level, option) = self.ttl_option()?;
         self.option(level, option)
     }
 
     pub(super) fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        let (level, option) = self.ttl_option();
+        let (level, option) = self.ttl_option()?;
         self.set_option(level, option, ttl)
     }
 
-    fn ttl_option(&self) -> (i32, i32) {
-        if self.0.family == AF_INET {
-            (IPPROTO_IP, IP_TTL)
-        } else {
-            (IPPROTO_IPV6, IPV6_UNICAST_HOPS)
-        }
+    fn ttl_option(&self) -> io::Result<(i32, i32)> {
+        Ok(match self.local_addr()? {
+            SocketAddr::V4(_) => (IPPROTO_IP, IP_TTL),
+            SocketAddr::V6(_) => (IPPROTO_IPV6, IPV6_UNICAST_HOPS),
+        })
     }
 
     pub(super) fn linger(&self) -> io::Result<Option<Duration>> {

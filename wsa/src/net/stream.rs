@@ -4,6 +4,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{Shutdown, SocketAddr};
 use std::time::Duration;
 
+use super::Net;
 use super::socket::Socket;
 use crate::constants::{IPPROTO_TCP, MSG_PEEK, SD_BOTH, SD_RECEIVE, SD_SEND, TCP_NODELAY};
 use crate::process::SocketHandle;
@@ -21,6 +22,12 @@ pub struct TcpStream {
 impl TcpStream {
     pub(super) const fn new(socket: Socket) -> Self {
         Self { socket }
+    }
+
+    /// The stream of a connected stream that was made by calls of `net`'s own process. The handle is
+    /// this stream's from now on, and closed with it.
+    pub fn adopt(net: &Net, handle: SocketHandle) -> Self {
+        Self::new(Socket::adopt(net, handle))
     }
 
     /// Winsock's handle, which stays this stream's.

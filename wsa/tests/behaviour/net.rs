@@ -7,7 +7,7 @@ use std::time::Duration;
 use tapsock_stack::sim::Pair;
 use wsa::Error;
 use wsa::engine::stepped::Simulated;
-use wsa::net::{Net, NetError, TcpListener, TcpStream};
+use wsa::net::{Net, NetError, TcpListener, TcpStream, UdpSocket};
 
 use super::scene::*;
 
@@ -368,6 +368,25 @@ fn what_nothing_will_ever_end_is_a_deadlock() {
     let error = near.read_exact(&mut buffer).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Deadlock);
     assert_eq!(NetError::of(&error).map(NetError::error), Some(Error::WSAEINTR));
+}
+
+#[test]
+fn sockets_that_calls_have_made_are_taken_in() {
+    let scene = Scene::documented();
+    let (s, t) = scene.connected();
+    let (client, server) = nets(&scene);
+    let (near, mut far) = (TcpStream::adopt(&client, s), TcpStream::adopt(&server, t));
+    assert_eq!(near.socket(), s);
+    (&near).write_all(b"taken in").unwrap();
+    drop(near);
+    assert_eq!(code(scene.client.peer_name(s)), 10038);
+    let mut heard = String::new();
+    far.read_to_string(&mut heard).unwrap();
+    assert_eq!(heard, "taken in");
+    let datagrams = udp(&scene.client);
+    bind(&scene.client, datagrams, "10.0.0.1:5000").unwrap();
+    let datagrams = UdpSocket::adopt(&client, datagrams);
+    assert_eq!(datagrams.local_addr().unwrap(), address("10.0.0.1:5000"));
 }
 
 #[test]
