@@ -15,7 +15,8 @@
 //! - `net` (with `std`) has `TcpStream`, `TcpListener` and `UdpSocket` in the shape of `std::net`.
 //! - `config` (with `std`) reads one configuration from flags, the environment and a file.
 //! - [`profile`] names each point where the reference documentation and observed Windows disagree.
-//! - [`address`], [`memory`], [`constants`], [`qos`] and [`error`] are Winsock's vocabulary with
+//! - `ffi` (with the feature of this name) is the C library libwsa.
+//! - [`address`], [`text`], [`memory`], [`constants`], [`qos`] and [`error`] are Winsock's vocabulary with
 //!   its exact numbers. A caller's memory reaches this crate as a safe value that is null,
 //!   unreadable, or bytes.
 //!
@@ -34,6 +35,8 @@ mod connect;
 pub mod constants;
 pub mod engine;
 pub mod error;
+#[cfg(feature = "ffi")]
+pub mod ffi;
 mod listen;
 pub mod memory;
 #[cfg(feature = "std")]
@@ -46,6 +49,7 @@ mod readiness;
 mod socket;
 #[cfg(feature = "std")]
 pub mod start;
+pub mod text;
 mod transfer;
 
 pub use address::{SockAddr, sockaddr};

@@ -111,6 +111,14 @@ impl<T> Arg<T> {
     pub const fn is_null(&self) -> bool {
         matches!(self, Self::Null)
     }
+
+    /// The structure, if there is one.
+    pub fn value(self) -> Option<T> {
+        match self {
+            Self::Null | Self::Unreadable => None,
+            Self::Value(value) => Some(value),
+        }
+    }
 }
 
 /// A WSABUF that a call reads.

@@ -93,7 +93,7 @@ struct Shared<L: Link> {
 ///
 /// Dropping the engine closes what is still open and waits until the closed connections have
 /// delivered what was sent on them. A process that is never dropped, such as one in a `static`,
-/// calls WSACleanup and [`Threaded::deliver`] at its end instead. The wait is at most [`Config::linger`](tapsock_stack::config::Config::linger).
+/// calls [`Threaded::shut_down`] at its end instead.
 pub struct Threaded<L: Link + Send + 'static> {
     shared: Arc<Shared<L>>,
     background: Option<JoinHandle<()>>,
@@ -187,13 +187,11 @@ impl<L: Link + Send + 'static> Threaded<L> {
             self.wait(seen, &[], Some(end.min(now + Duration::from_millis(20))));
         }
     }
-}
 
-impl<L: Link + Send + 'static> Drop for Threaded<L> {
-    fn drop(&mut self) {
-        if self.is_down() {
-            return;
-        }
+    /// The end of a process: closes what is still open, as closesocket would, and waits until
+    /// everything has been delivered, at most
+    /// [`Config::linger`](tapsock_stack::config::Config::linger).
+    pub fn shut_down(&self) {
         // A process that ends leaves no open socket behind, whether it said so or not.
         let linger = self.with(|access| {
             access.close_all();
@@ -202,6 +200,15 @@ impl<L: Link + Send + 'static> Drop for Threaded<L> {
         if !self.deliver(linger) {
             log::warn!("a closed connection could not deliver everything within {linger}");
         }
+    }
+}
+
+impl<L: Link + Send + 'static> Drop for Threaded<L> {
+    fn drop(&mut self) {
+        if self.is_down() {
+            return;
+        }
+        self.shut_down();
         self.shared.lock().ended = true;
         kick(&self.shared.background_kick);
         if let Some(background) = self.background.take() {

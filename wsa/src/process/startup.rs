@@ -26,6 +26,13 @@ pub struct WsaData {
     pub max_udp_dg: u16,
 }
 
+/// What a process of version 2.2 is told.
+impl Default for WsaData {
+    fn default() -> Self {
+        Self::of(VERSION_2_2)
+    }
+}
+
 impl WsaData {
     fn of(version: u16) -> Self {
         let old = is_version_1(version);
@@ -61,7 +68,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     ///
     /// Each success needs its [`Process::wsa_cleanup`].
     pub fn wsa_startup(&self, version: u16) -> (i32, WsaData) {
-        let mut data = WsaData::of(VERSION_2_2);
+        let mut data = WsaData::default();
         let code = self.wsa_startup_into(version, Arg::Value(&mut data));
         (code, data)
     }
