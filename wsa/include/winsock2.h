@@ -134,6 +134,16 @@ typedef struct sockaddr_in {
     CHAR sin_zero[8];
 } SOCKADDR_IN, *PSOCKADDR_IN, *LPSOCKADDR_IN;
 
+typedef struct _SOCKET_ADDRESS {
+    LPSOCKADDR lpSockaddr;
+    INT iSockaddrLength;
+} SOCKET_ADDRESS, *PSOCKET_ADDRESS, *LPSOCKET_ADDRESS;
+
+typedef struct _SOCKET_ADDRESS_LIST {
+    INT iAddressCount;
+    SOCKET_ADDRESS Address[1];
+} SOCKET_ADDRESS_LIST, *PSOCKET_ADDRESS_LIST, *LPSOCKET_ADDRESS_LIST;
+
 typedef struct sockaddr_storage {
     ADDRESS_FAMILY ss_family;
     CHAR __ss_pad1[6];
@@ -373,6 +383,7 @@ typedef struct _OVERLAPPED {
 #define SO_UPDATE_ACCEPT_CONTEXT 0x700B
 #define SO_CONNECT_TIME 0x700C
 #define SO_UPDATE_CONNECT_CONTEXT 0x7010
+#define TCP_BSDURGENT 0x7000
 #define SO_SYNCHRONOUS_ALERT 0x10
 #define SO_SYNCHRONOUS_NONALERT 0x20
 
@@ -394,6 +405,10 @@ typedef struct linger {
 #define IOC_WS2 0x08000000
 #define IOC_PROTOCOL 0x10000000
 #define IOC_VENDOR 0x18000000
+#define SIO_BSP_HANDLE _WSAIOR(IOC_WS2, 27)
+#define SIO_BSP_HANDLE_SELECT _WSAIOR(IOC_WS2, 28)
+#define SIO_BSP_HANDLE_POLL _WSAIOR(IOC_WS2, 29)
+#define SIO_BASE_HANDLE _WSAIOR(IOC_WS2, 34)
 #define _WSAIO(x, y) (IOC_VOID | (x) | (y))
 #define _WSAIOR(x, y) (IOC_OUT | (x) | (y))
 #define _WSAIOW(x, y) (IOC_IN | (x) | (y))
@@ -561,6 +576,20 @@ int sendto(SOCKET s, const char *buf, int len, int flags, const struct sockaddr 
     WSA_NAMED(sendto);
 int recvfrom(SOCKET s, char *buf, int len, int flags, struct sockaddr *from, int *fromlen)
     WSA_NAMED(recvfrom);
+
+
+/* With a list of buffers. There are no overlapped operations yet: overlapped is NULL, anything else
+ * is WSAEOPNOTSUPP. */
+int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,
+            LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,
+              const struct sockaddr *to, int tolen, LPWSAOVERLAPPED overlapped,
+              LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags,
+            LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+int WSARecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags,
+                struct sockaddr *from, int *fromlen, LPWSAOVERLAPPED overlapped,
+                LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
 int wsa_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
                const struct timeval *timeout);

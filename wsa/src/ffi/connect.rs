@@ -51,25 +51,25 @@ pub unsafe extern "C" fn WSAConnect(
             _ => Arg::Unreadable,
         };
 
-        let room = memory::value(callee_data);
-        // SAFETY: WSAConnect's contract: the length is written. It is the first field.
+        // SAFETY: WSAConnect's contract: the length, which is the first field, is written.
         let mut room_len = unsafe { InOut::<u32>::new(callee_data.cast()) };
         // The bytes themselves never are: it is enough to know that they could be. What is longer
         // than any provider's answer need not all be there.
         let mut bytes = [0; MOST];
-        let callee = match (room, room_len.as_mut()) {
+        let mut room = match (memory::value(callee_data), room_len.get()) {
             (Arg::Value(room), Some(len)) => {
-                *len = room.len.min(MAX_CONNECT_DATA);
-                let writable = memory::writable(room.buf.cast(), *len as usize);
-                let buf = match bytes.get_mut(..writable) {
-                    _ if room.buf.is_null() => MemoryMut::Null,
-                    Some(bytes) => MemoryMut::Bytes(bytes),
-                    None => MemoryMut::Unwritable,
-                };
+                let len = len.min(MAX_CONNECT_DATA);
+                let writable = memory::writable(room.buf.cast(), len as usize);
+                let buf = bytes.get_mut(..writable).map_or(MemoryMut::Unwritable, MemoryMut::Bytes);
                 Arg::Value(WsaBufMut { len, buf })
             }
             (Arg::Null, _) => Arg::Null,
             _ => Arg::Unreadable,
+        };
+        let callee = match &mut room {
+            Arg::Value(room) => Arg::Value(room),
+            Arg::Null => Arg::Null,
+            Arg::Unreadable => Arg::Unreadable,
         };
 
         let wishes = memory::value(sqos);
@@ -91,9 +91,10 @@ pub unsafe extern "C" fn WSAConnect(
         let name = name.memory();
         let outcome = process.wsa_connect(handle(s), name, namelen, caller, callee, sqos, gqos);
         // Nothing but "no data came" is ever said, and only where the call says something.
-        if room_len.get() == Some(0) {
-            room_len.finish()?;
+        if let (Arg::Value(WsaBufMut { len: 0, .. }), Some(len)) = (&room, room_len.as_mut()) {
+            *len = 0;
         }
+        room_len.finish()?;
         outcome.map(|()| 0)
     })
 }

@@ -45,9 +45,8 @@ pub extern "C" fn WSAUnhookBlockingHook() -> c_int {
 /// WSAIsBlocking.
 #[unsafe(no_mangle)]
 pub extern "C" fn WSAIsBlocking() -> c_int {
-    let is_blocking = guard::contain(|| {
-        super::global::process().is_ok_and(|process| process.wsa_is_blocking())
-    });
+    let is_blocking =
+        guard::contain(|| super::global::process().is_ok_and(|process| process.wsa_is_blocking()));
     c_int::from(is_blocking == Some(true))
 }
 

@@ -2,11 +2,9 @@
 //!
 //! See the module above for why nothing here follows a pointer.
 
-use core::cell::Cell;
 use core::ffi::c_void;
 use core::mem::{MaybeUninit, size_of};
 use core::{ptr, slice};
-use std::vec::Vec;
 
 use super::layout::{Address, Plain};
 use crate::error::{Error, Result};
@@ -14,9 +12,6 @@ use crate::memory::{Arg, Memory, MemoryMut};
 
 /// The smallest page that Linux has anywhere, in bytes. Larger ones are multiples of it.
 const PAGE: usize = 4096;
-
-/// Data up to this length is copied without looking at it first.
-const COPIED_AT_ONCE: usize = 64 << 10;
 
 /// Whether the kernel does this for the calling process: some sandboxes forbid it.
 pub(super) fn is_available() -> bool {
@@ -56,7 +51,7 @@ fn read_piece(at: Address, into: &mut [u8]) -> usize {
 }
 
 /// Whether all `len` bytes at `at` can be read; one byte of each page is looked at.
-fn is_readable(at: Address, len: usize) -> bool {
+pub(super) fn is_readable(at: Address, len: usize) -> bool {
     const BATCH: usize = 64;
     let mut sink = [0u8; BATCH];
     let Some(end) = (at as usize).checked_add(len) else { return false };
@@ -202,7 +197,9 @@ impl<T: Number> InOut<T> {
     pub(super) fn finish(self) -> Result<()> {
         match self.now {
             // SAFETY: `new` was promised that it may be written.
-            Some(now) if self.before != self.now => done(unsafe { write(self.at.cast(), &now.to_bytes()) }),
+            Some(now) if self.before != self.now => {
+                done(unsafe { write(self.at.cast(), &now.to_bytes()) })
+            }
             _ => Ok(()),
         }
     }
@@ -269,6 +266,16 @@ impl<const N: usize> Output<N> {
         &self.bytes
     }
 
+    /// The same, to be changed before the caller gets it.
+    pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.bytes
+    }
+
+    /// Where the caller will find the first byte.
+    pub(super) fn address(&self) -> usize {
+        self.at as usize
+    }
+
     /// Copies the first `len` bytes to the caller.
     pub(super) fn finish(self, len: usize) -> Result<()> {
         let bytes = self.bytes.get(..len.min(self.room)).unwrap_or_default();
@@ -278,7 +285,7 @@ impl<const N: usize> Output<N> {
 }
 
 /// The outcome of a write to where it was possible a moment ago.
-fn done(written: bool) -> Result<()> {
+pub(super) fn done(written: bool) -> Result<()> {
     if written { Ok(()) } else { Err(Error::WSAEFAULT) }
 }
 
@@ -292,136 +299,6 @@ pub(super) fn text(at: Address, into: &mut [u8]) -> Option<&[u8]> {
     let found = into.get(..len)?;
     let end = found.iter().position(|byte| *byte == 0)?;
     found.get(..end)
-}
-
-/// The longest buffer that a thread keeps between its calls, in bytes.
-const KEPT: usize = 1 << 20;
-
-std::thread_local! {
-    /// A buffer of this thread's for the data of its calls, so that no call need allocate.
-    static KEEP: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
-}
-
-/// Room of our own for the data of one call. A call inside a callback of another has its own.
-struct Scratch(Vec<u8>);
-
-impl Scratch {
-    /// At least `len` bytes, or WSAENOBUFS.
-    fn new(len: usize) -> Result<Self> {
-        let mut bytes = KEEP.try_with(Cell::take).unwrap_or_default();
-        let more = len.saturating_sub(bytes.len());
-        bytes.try_reserve_exact(more).map_err(|_| Error::WSAENOBUFS)?;
-        if more > 0 {
-            bytes.resize(len, 0);
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        if self.0.len() <= KEPT {
-            let bytes = core::mem::take(&mut self.0);
-            // A thread that is being torn down keeps nothing.
-            let _ = KEEP.try_with(|keep| keep.set(bytes));
-        }
-    }
-}
-
-/// Data that a call sends, copied when the call begins.
-pub(super) struct Outgoing {
-    copy: Option<Scratch>,
-    len: usize,
-    is_null: bool,
-}
-
-impl Outgoing {
-    /// The `len` bytes at `at`. No bytes are no bytes, wherever the pointer leads.
-    pub(super) fn new(at: Address, len: i32) -> Result<Self> {
-        let Ok(len) = usize::try_from(len) else { return Ok(Self::bad(false)) };
-        let mut outgoing = Self { copy: None, len, is_null: false };
-        if len == 0 {
-            return Ok(outgoing);
-        }
-        if at.is_null() {
-            return Ok(Self::bad(true));
-        }
-        // Before memory is set aside for what is not there.
-        if len > COPIED_AT_ONCE && !is_readable(at, len) {
-            return Ok(Self::bad(false));
-        }
-        let mut copy = Scratch::new(len)?;
-        let Some(room) = copy.0.get_mut(..len) else { return Err(Error::WSAENOBUFS) };
-        if read(at, room) < len {
-            return Ok(Self::bad(false));
-        }
-        outgoing.copy = Some(copy);
-        Ok(outgoing)
-    }
-
-    fn bad(is_null: bool) -> Self {
-        Self { copy: None, len: 1, is_null }
-    }
-
-    pub(super) fn memory(&self) -> Memory<'_> {
-        match &self.copy {
-            Some(copy) => Memory::Bytes(copy.0.get(..self.len).unwrap_or_default()),
-            None if self.len == 0 => Memory::Bytes(&[]),
-            None if self.is_null => Memory::Null,
-            None => Memory::Unreadable,
-        }
-    }
-}
-
-/// Room for data that a call receives: filled here, then copied to the caller.
-pub(super) struct Incoming {
-    at: *mut c_void,
-    copy: Option<Scratch>,
-    len: usize,
-    is_null: bool,
-}
-
-impl Incoming {
-    /// The `len` bytes at `at`, of which at most `most` are used.
-    ///
-    /// # Safety
-    /// As for [`write`].
-    pub(super) unsafe fn new(at: *mut c_void, len: i32, most: usize) -> Result<Self> {
-        let mut incoming = Self { at, copy: None, len: 1, is_null: false };
-        let Ok(len) = usize::try_from(len) else { return Ok(incoming) };
-        incoming.is_null = at.is_null() && len > 0;
-        let len = len.min(most);
-        if len == 0 {
-            incoming.len = 0;
-        } else if !at.is_null() && writable(at, len) == len {
-            incoming.copy = Some(Scratch::new(len)?);
-            incoming.len = len;
-        }
-        Ok(incoming)
-    }
-
-    pub(super) fn memory(&mut self) -> MemoryMut<'_> {
-        match &mut self.copy {
-            Some(copy) => MemoryMut::Bytes(copy.0.get_mut(..self.len).unwrap_or_default()),
-            None if self.len == 0 => MemoryMut::Bytes(&mut []),
-            None if self.is_null => MemoryMut::Null,
-            None => MemoryMut::Unwritable,
-        }
-    }
-
-    /// Copies what came to the caller: the bytes that a call has counted, or the whole of the
-    /// room when a datagram was longer than it.
-    pub(super) fn finish(self, received: &Result<usize>) -> Result<()> {
-        let len = match received {
-            Ok(len) => *len,
-            Err(Error::WSAEMSGSIZE) => self.len,
-            Err(_) => 0,
-        };
-        let Some(copy) = &self.copy else { return Ok(()) };
-        let bytes = copy.0.get(..len.min(self.len)).unwrap_or_default();
-        // SAFETY: `new` was promised that it may be written.
-        done(unsafe { write(self.at, bytes) })
-    }
 }
 
 #[cfg(test)]

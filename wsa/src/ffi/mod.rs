@@ -58,6 +58,7 @@
 #![allow(clippy::missing_safety_doc, clippy::too_many_arguments)]
 
 mod accept;
+mod buffers;
 mod connect;
 mod global;
 mod guard;
@@ -90,7 +91,7 @@ pub use text::{
     WSAHtonl, WSAHtons, WSANtohl, WSANtohs, htonl, htons, in6addr_any, in6addr_loopback, inet_addr,
     inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
 };
-pub use transfer::{recv, recvfrom, send, sendto};
+pub use transfer::{WSARecv, WSARecvFrom, WSASend, WSASendTo, recv, recvfrom, send, sendto};
 
 use core::ffi::c_int;
 

@@ -7,6 +7,7 @@ use super::guard::{self, on_process};
 use super::layout::SOCKET;
 use super::memory::{InOut, Input, Output};
 use super::socket::handle;
+use crate::constants::SIO_ADDRESS_LIST_QUERY;
 use crate::error::Error;
 
 /// More than the longest option and the longest argument of an ioctl, in bytes.
@@ -59,8 +60,20 @@ pub unsafe extern "C" fn ioctlsocket(s: SOCKET, command: i32, argument: *mut u32
     })
 }
 
-/// WSAIoctl. There are no overlapped operations yet: with a structure for one, or a completion
-/// routine, it is WSAEOPNOTSUPP.
+/// Makes the offsets of a SOCKET_ADDRESS_LIST pointers. It is a count and, each a pointer and a
+/// length, that many addresses.
+fn relocate(list: &mut [u8], base: usize) {
+    const WORD: usize = size_of::<usize>();
+    let Some((count, addresses)) = list.split_at_mut_checked(WORD) else { return };
+    let Some(count) = count.first_chunk().map(|count| u32::from_ne_bytes(*count)) else { return };
+    for address in addresses.chunks_exact_mut(2 * WORD).take(count as usize) {
+        if let Some(pointer) = address.first_chunk_mut::<WORD>() {
+            *pointer = usize::from_ne_bytes(*pointer).wrapping_add(base).to_ne_bytes();
+        }
+    }
+}
+
+/// WSAIoctl. There are no overlapped operations yet: a structure for one is WSAEOPNOTSUPP.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn WSAIoctl(
     s: SOCKET,
@@ -71,10 +84,10 @@ pub unsafe extern "C" fn WSAIoctl(
     out_len: u32,
     returned: *mut u32,
     overlapped: *mut c_void,
-    routine: *const c_void,
+    _routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
-        if !overlapped.is_null() || !routine.is_null() {
+        if !overlapped.is_null() {
             guard::check_socket(process, handle(s))?;
             return Err(Error::WSAEOPNOTSUPP);
         }
@@ -84,8 +97,17 @@ pub unsafe extern "C" fn WSAIoctl(
         // SAFETY: as above.
         let mut output = unsafe { Output::<MOST>::new(output, out_len as usize) };
         let (room, count) = (output.memory(), returned.as_mut());
-        process.wsa_ioctl(handle(s), code, input.memory(), in_len, room, out_len, count)?;
-        output.finish(returned.get().map_or(0, |returned| returned as usize))?;
-        returned.finish().map(|()| 0)
+        let outcome =
+            process.wsa_ioctl(handle(s), code, input.memory(), in_len, room, out_len, count);
+        if outcome.is_ok() {
+            if code == SIO_ADDRESS_LIST_QUERY {
+                let base = output.address();
+                relocate(output.bytes_mut(), base);
+            }
+            output.finish(returned.get().map_or(0, |returned| returned as usize))?;
+        }
+        // After a failure it says how much room would have been enough.
+        returned.finish()?;
+        outcome.map(|()| 0)
     })
 }

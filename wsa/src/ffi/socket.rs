@@ -130,11 +130,7 @@ pub extern "C" fn listen(s: SOCKET, backlog: c_int) -> c_int {
 
 /// getsockname.
 #[unsafe(export_name = "wsa_getsockname")]
-pub unsafe extern "C" fn getsockname(
-    s: SOCKET,
-    at: *mut SOCKADDR,
-    namelen: *mut c_int,
-) -> c_int {
+pub unsafe extern "C" fn getsockname(s: SOCKET, at: *mut SOCKADDR, namelen: *mut c_int) -> c_int {
     on_process(SOCKET_ERROR, |process| {
         // SAFETY: getsockname's contract: both are written.
         let mut room = unsafe { NameRoom::new(at, namelen) };
@@ -145,11 +141,7 @@ pub unsafe extern "C" fn getsockname(
 
 /// getpeername.
 #[unsafe(export_name = "wsa_getpeername")]
-pub unsafe extern "C" fn getpeername(
-    s: SOCKET,
-    at: *mut SOCKADDR,
-    namelen: *mut c_int,
-) -> c_int {
+pub unsafe extern "C" fn getpeername(s: SOCKET, at: *mut SOCKADDR, namelen: *mut c_int) -> c_int {
     on_process(SOCKET_ERROR, |process| {
         // SAFETY: getpeername's contract: both are written.
         let mut room = unsafe { NameRoom::new(at, namelen) };

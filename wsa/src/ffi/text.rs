@@ -133,7 +133,9 @@ pub unsafe extern "C" fn inet_pton(family: c_int, at: *const c_char, to: *mut c_
             if is_there { Ok(memory::text(at.cast(), room)) } else { Err(Error::WSAEFAULT) }
         };
         // SAFETY: inet_pton's contract: an address of the family is written.
-        let put = |bytes: &[u8]| if unsafe { memory::write(to, bytes) } { Ok(1) } else { Err(Error::WSAEFAULT) };
+        let put = |bytes: &[u8]| {
+            if unsafe { memory::write(to, bytes) } { Ok(1) } else { Err(Error::WSAEFAULT) }
+        };
         match family {
             AF_INET => match bytes(&mut room)?.and_then(text::parse_v4) {
                 Some(address) => put(&address.octets()),
