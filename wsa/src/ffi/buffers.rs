@@ -52,7 +52,8 @@ impl Drop for Scratch {
     }
 }
 
-/// The buffers that a call names.
+/// The buffers that a call names. A short list lies here, so that it needs no memory elsewhere.
+#[allow(clippy::large_enum_variant)]
 pub(super) enum List {
     Few([WSABUF; FEW], usize),
     Many(Vec<WSABUF>),

@@ -3,8 +3,8 @@
 use core::cell::Cell;
 use core::ffi::c_int;
 
-use super::SOCKET_ERROR;
 use super::guard::{self, on_process};
+use super::{SOCKET_ERROR, global};
 use crate::error::Error;
 use crate::process::BlockingHook;
 
@@ -45,8 +45,10 @@ pub extern "C" fn WSAUnhookBlockingHook() -> c_int {
 /// WSAIsBlocking.
 #[unsafe(no_mangle)]
 pub extern "C" fn WSAIsBlocking() -> c_int {
-    let is_blocking =
-        guard::contain(|| super::global::process().is_ok_and(|process| process.wsa_is_blocking()));
+    let is_blocking = guard::contain(|| match global::process() {
+        Ok(process) => process.wsa_is_blocking(),
+        Err(_) => false,
+    });
     c_int::from(is_blocking == Some(true))
 }
 
