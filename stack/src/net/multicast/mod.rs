@@ -24,7 +24,7 @@ use message::{Dialect, Heard, Statement};
 
 pub(super) use message::is_mld_type;
 
-/// The largest frame that [`Memberships::poll`] writes, in bytes: Ethernet, IPv6, hop-by-hop
+/// The largest frame that `Memberships::poll` writes, in bytes: Ethernet, IPv6, hop-by-hop
 /// options, and a report about one group.
 pub const REPORT_LEN: usize = ethernet::HEADER_LEN + 40 + 8 + 28;
 
