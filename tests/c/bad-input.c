@@ -374,6 +374,85 @@ static void sets(void)
     closesocket(u);
 }
 
+static void readiness(void)
+{
+    SOCKET u = open_bound(SOCK_DGRAM);
+    WSAEVENT event = WSACreateEvent();
+    WSANETWORKEVENTS happened;
+    WSAPOLLFD polled, *odd = (WSAPOLLFD *)(void *)(edge - sizeof polled - 1);
+    WSABUF data;
+    int at;
+    char *bad[4];
+
+    bad[0] = NULL, bad[1] = nowhere, bad[2] = readonly, bad[3] = edge - 3;
+    for (at = 0; at < 4; at++) {
+        FAILS(WSAPoll((WSAPOLLFD *)(void *)bad[at], 1, 0), WSAEFAULT);
+        FAILS(WSAPoll((WSAPOLLFD *)(void *)bad[at], 0x7fffffff, 0), WSAEFAULT);
+        FAILS(WSAPoll((WSAPOLLFD *)(void *)bad[at], 0, 0), WSAEINVAL);
+        FAILS(WSAEnumNetworkEvents(u, event, (WSANETWORKEVENTS *)(void *)bad[at]), WSAEFAULT);
+        FAILS(wsa_next_message((struct wsa_message *)(void *)bad[at], 0), WSAEFAULT);
+        FAILS(WSAEventSelect(u, (WSAEVENT)bad[at], FD_READ), WSAEINVAL);
+        IS(WSASetEvent((WSAEVENT)bad[at]), FALSE, WSA_INVALID_HANDLE);
+        IS(WSAResetEvent((WSAEVENT)bad[at]), FALSE, WSA_INVALID_HANDLE);
+        IS(WSACloseEvent((WSAEVENT)bad[at]), FALSE, WSA_INVALID_HANDLE);
+        if (at != 2)
+            IS(WSAWaitForMultipleEvents(1, (WSAEVENT *)(void *)bad[at], FALSE, 0, FALSE),
+               WSA_WAIT_FAILED, WSA_INVALID_PARAMETER);
+        IS(WSAWaitForMultipleEvents(65, (WSAEVENT *)(void *)bad[at], FALSE, 0, FALSE),
+           WSA_WAIT_FAILED, WSA_INVALID_PARAMETER);
+        IS(WSAWaitForMultipleEvents(0, (WSAEVENT *)(void *)bad[at], FALSE, 0, FALSE),
+           WSA_WAIT_FAILED, WSA_INVALID_PARAMETER);
+        data.len = 4, data.buf = bad[at];
+        if (at < 2)
+            FAILS(WSASendDisconnect(u, &data), WSAEFAULT);
+        if (at == 1)
+            FAILS(WSASendDisconnect(u, (WSABUF *)(void *)bad[at]), WSAEFAULT);
+        FAILS(WSARecvDisconnect(u, &data), WSAEFAULT);
+        if (at > 0)
+            FAILS(WSARecvDisconnect(u, (WSABUF *)(void *)bad[at]), WSAEFAULT);
+    }
+    /* A handle of one kind is none of the other. */
+    FAILS(WSAEventSelect((SOCKET)event, event, FD_READ), WSAENOTSOCK);
+    FAILS(WSAEventSelect(u, (WSAEVENT)u, FD_READ), WSAEINVAL);
+    /* Misaligned is not bad. */
+    polled.fd = u, polled.events = POLLWRNORM, polled.revents = -1;
+    memcpy((void *)odd, &polled, sizeof polled);
+    IS(WSAPoll(odd, 1, 0), 1, 0);
+    memcpy(&polled, (void *)odd, sizeof polled);
+    IS(polled.revents, POLLWRNORM, -7);
+    polled.fd = 4, polled.revents = -1;
+    FAILS(WSAPoll(&polled, 1, 0), WSAENOTSOCK);
+    IS(polled.revents, POLLNVAL, -7);
+    /* What did not happen leaves its code alone. */
+    IS(WSAEventSelect(u, event, FD_WRITE | FD_READ), 0, 0);
+    IS(WSAWaitForMultipleEvents(1, &event, TRUE, WSA_INFINITE, FALSE), WSA_WAIT_EVENT_0, 0);
+    memset(&happened, 0xaa, sizeof happened);
+    IS(WSAEnumNetworkEvents(u, event, &happened), 0, 0);
+    IS(happened.lNetworkEvents, FD_WRITE, -7);
+    IS(happened.iErrorCode[FD_WRITE_BIT], 0, -7);
+    IS(happened.iErrorCode[FD_READ_BIT], (int)0xaaaaaaaa, -7);
+    IS(WSAWaitForMultipleEvents(1, &event, FALSE, 0, FALSE), WSA_WAIT_TIMEOUT, 0);
+    IS(WSACloseEvent(event), TRUE, 0);
+    IS(WSACloseEvent(event), FALSE, WSA_INVALID_HANDLE);
+    closesocket(u);
+}
+
+static void messages(void)
+{
+    SOCKET u = open_bound(SOCK_DGRAM);
+    struct wsa_message message;
+
+    IS(wsa_next_message(&message, 0), 0, 0);
+    IS(WSAAsyncSelect(u, (HWND)7, 1024, FD_WRITE), 0, 0);
+    IS(wsa_next_message(&message, WSA_INFINITE), 1, 0);
+    IS(message.hwnd == (HWND)7, 1, -7);
+    IS(message.message, 1024, -7);
+    IS(message.wParam == u, 1, -7);
+    IS(WSAGETSELECTEVENT(message.lParam), FD_WRITE, -7);
+    IS(WSAGETSELECTERROR(message.lParam), 0, -7);
+    closesocket(u);
+}
+
 static void *close_it(void *s)
 {
     IS(closesocket(*(SOCKET *)s), 0, 0);
@@ -442,6 +521,8 @@ int main(void)
     pointers_that_are_written();
     lengths();
     sets();
+    readiness();
+    messages();
     handles();
     condition();
     IS(WSACleanup(), 0, 0);

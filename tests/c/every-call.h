@@ -55,6 +55,11 @@ static void every_call_on(SOCKET s, int code, void *bad)
     FAILS(WSASendTo(s, buffers, 1, number, 0, name, 16, NULL, NULL), code);
     FAILS(WSARecv(s, buffers, 1, number, number, NULL, NULL), code);
     FAILS(WSARecvFrom(s, buffers, 1, number, number, name, length, NULL, NULL), code);
+    FAILS(WSAEventSelect(s, (WSAEVENT)bad, FD_READ), code);
+    FAILS(WSAEnumNetworkEvents(s, (WSAEVENT)bad, (WSANETWORKEVENTS *)bad), code);
+    FAILS(WSAAsyncSelect(s, bad, 0, -1), code);
+    FAILS(WSASendDisconnect(s, buffers), code);
+    FAILS(WSARecvDisconnect(s, buffers), code);
     FAILS(shutdown(s, 99), code);
     FAILS(getsockopt(s, SOL_SOCKET, SO_TYPE, (char *)bad, length), code);
     FAILS(setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, (char *)bad, 4), code);
@@ -77,6 +82,13 @@ static void every_call(int code, void *bad)
     IS(WSASocketW(99, 99, 99, (WSAPROTOCOL_INFOW *)bad, 0, 0), INVALID_SOCKET, code);
     FAILS(select(0, (fd_set *)bad, NULL, NULL, NULL), code);
     FAILS(select(0, (fd_set *)0, (fd_set *)0, (fd_set *)0, (struct timeval *)bad), code);
+    FAILS(WSAPoll((WSAPOLLFD *)bad, 1, 0), code);
+    IS(WSACreateEvent() == NULL, 1, code);
+    IS(WSASetEvent((WSAEVENT)bad), FALSE, code);
+    IS(WSAResetEvent((WSAEVENT)bad), FALSE, code);
+    IS(WSACloseEvent((WSAEVENT)bad), FALSE, code);
+    IS(WSAWaitForMultipleEvents(1, (WSAEVENT *)bad, FALSE, 0, FALSE), WSA_WAIT_FAILED, code);
+    FAILS(wsa_next_message((struct wsa_message *)bad, 0), code);
     IS(WSASetBlockingHook(NULL) == NULL, 1, code);
     FAILS(WSAUnhookBlockingHook(), code);
     FAILS(WSACancelBlockingCall(), code);

@@ -5,9 +5,7 @@
 #include <stdio.h>
 
 int client(const char *address, unsigned short port, const char *text);
-#ifdef WITH_EVENTS
 int event_client(const char *address, unsigned short port, const char *text);
-#endif
 int select_server(const char *address, unsigned short port, int wanted,
                   void (*ready)(unsigned short port));
 
@@ -35,11 +33,7 @@ int main(void)
 {
     pthread_t server;
     void *failed;
-#ifdef WITH_EVENTS
     int wanted = 2;
-#else
-    int wanted = 1;
-#endif
 
     if (pthread_create(&server, NULL, serve, &wanted) != 0)
         return 1;
@@ -49,10 +43,8 @@ int main(void)
     pthread_mutex_unlock(&lock);
     if (client("127.0.0.1", port, "from one thread to another\n") != 0)
         return 1;
-#ifdef WITH_EVENTS
     if (event_client("127.0.0.1", port, "and once more, with events\n") != 0)
         return 1;
-#endif
     if (pthread_join(server, &failed) != 0 || failed != NULL)
         return 1;
     return 0;

@@ -90,30 +90,37 @@ fn on_tap(kernel: &Kernel, program: &Path) -> Command {
     on(&format!("tap:{}", kernel.device()), program)
 }
 
+/// What both clients of `pair.c` print.
+const MET: &[u8] = b"from one thread to another\nand once more, with events\n";
+
 #[test]
-fn a_server_and_a_client_meet_in_one_program() {
+fn a_server_and_clients_meet_in_one_program() {
     for compiler in COMPILERS {
-        let sources = ["client.c", "select-server.c", "pair.c"];
+        let sources = ["client.c", "event-client.c", "select-server.c", "pair.c"];
         let program = compile(compiler, "-DWITHOUT_MAIN", &sources);
         let output = succeed(&mut on("loopback", &program));
-        assert_eq!(output.stdout, b"from one thread to another\n");
+        assert_eq!(output.stdout, MET);
     }
 }
 
 #[test]
-fn a_blocking_client_talks_to_the_kernel() {
+fn clients_talk_to_the_kernel() {
     let Some(kernel) = Kernel::start() else { return };
     let server = kernel.tcp_server("10.77.0.1:0", echo);
     let port = server.address().port().to_string();
-    for compiler in COMPILERS {
-        let program = compile(compiler, "", &["client.c"]);
-        let output = succeed(on_tap(&kernel, &program).args(["10.77.0.1", &port, "to the kernel"]));
-        assert_eq!(output.stdout, b"to the kernel");
+    for source in ["client", "event-client"] {
+        for compiler in COMPILERS {
+            let program = compile(compiler, "", &[&format!("{source}.c")]);
+            let mut client = on_tap(&kernel, &program);
+            let output = succeed(client.args(["10.77.0.1", &port, "to the kernel"]));
+            assert_eq!(output.stdout, b"to the kernel");
+        }
+        let program = compile(COMPILERS[0], "", &[&format!("{source}.c")]);
+        let refused = on_tap(&kernel, &program).args(["10.77.0.1", "9", "x"]).output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let line = format!("{source}: connect: error 10061\n");
+        assert_eq!(String::from_utf8_lossy(&refused.stderr), line);
     }
-    let program = compile(COMPILERS[0], "", &["client.c"]);
-    let refused = on_tap(&kernel, &program).args(["10.77.0.1", "9", "x"]).output().unwrap();
-    assert_eq!(refused.status.code(), Some(1));
-    assert_eq!(refused.stderr, b"client: connect: error 10061\n");
 }
 
 #[test]
@@ -226,13 +233,14 @@ fn the_systems_sockets_stay_what_they_are() {
 fn a_program_may_have_the_library_in_itself() {
     let program = scratch().join("pair-static");
     shell(&format!(
-        "gcc -std=c11 {WARNINGS} -DWITHOUT_MAIN client.c select-server.c pair.c -o {} \
+        "gcc -std=c11 {WARNINGS} -DWITHOUT_MAIN client.c event-client.c select-server.c pair.c \
+         -o {} \
          $(pkg-config --cflags wsa) $(pkg-config --variable=libdir wsa)/libwsa.a \
          -lgcc_s -lutil -lrt -lpthread -lm -ldl",
         program.display(),
     ));
     let output = succeed(&mut on("loopback", &program));
-    assert_eq!(output.stdout, b"from one thread to another\n");
+    assert_eq!(output.stdout, MET);
 }
 
 #[test]

@@ -102,6 +102,82 @@ typedef struct timeval TIMEVAL, *PTIMEVAL, *LPTIMEVAL;
      ((tvp)->tv_sec == (uvp)->tv_sec && (tvp)->tv_usec cmp(uvp)->tv_usec))
 #define timerclear(tvp) ((tvp)->tv_sec = (tvp)->tv_usec = 0)
 
+/* WSAPoll's bits differ from poll's. */
+#undef POLLRDNORM
+#undef POLLRDBAND
+#undef POLLIN
+#undef POLLPRI
+#undef POLLWRNORM
+#undef POLLOUT
+#undef POLLWRBAND
+#undef POLLERR
+#undef POLLHUP
+#undef POLLNVAL
+#define POLLRDNORM 0x0100
+#define POLLRDBAND 0x0200
+#define POLLIN (POLLRDNORM | POLLRDBAND)
+#define POLLPRI 0x0400
+#define POLLWRNORM 0x0010
+#define POLLOUT (POLLWRNORM)
+#define POLLWRBAND 0x0020
+#define POLLERR 0x0001
+#define POLLHUP 0x0002
+#define POLLNVAL 0x0004
+
+#define pollfd wsa_pollfd
+typedef struct pollfd {
+    SOCKET fd;
+    SHORT events;
+    SHORT revents;
+} WSAPOLLFD, *PWSAPOLLFD, *LPWSAPOLLFD;
+
+/* Events. */
+
+typedef HANDLE WSAEVENT, *LPWSAEVENT;
+typedef void *HWND;
+
+#define WSA_INVALID_EVENT ((WSAEVENT)0)
+#define WSA_MAXIMUM_WAIT_EVENTS 64
+#define WSA_WAIT_FAILED ((DWORD)0xFFFFFFFF)
+#define WSA_WAIT_EVENT_0 ((DWORD)0)
+#define WSA_WAIT_IO_COMPLETION ((DWORD)0xC0)
+#define WSA_WAIT_TIMEOUT ((DWORD)258)
+#define WSA_INFINITE ((DWORD)0xFFFFFFFF)
+#ifndef INFINITE
+#define INFINITE WSA_INFINITE
+#endif
+
+#define FD_READ_BIT 0
+#define FD_WRITE_BIT 1
+#define FD_OOB_BIT 2
+#define FD_ACCEPT_BIT 3
+#define FD_CONNECT_BIT 4
+#define FD_CLOSE_BIT 5
+#define FD_QOS_BIT 6
+#define FD_GROUP_QOS_BIT 7
+#define FD_ROUTING_INTERFACE_CHANGE_BIT 8
+#define FD_ADDRESS_LIST_CHANGE_BIT 9
+#define FD_MAX_EVENTS 10
+#define FD_READ (1 << FD_READ_BIT)
+#define FD_WRITE (1 << FD_WRITE_BIT)
+#define FD_OOB (1 << FD_OOB_BIT)
+#define FD_ACCEPT (1 << FD_ACCEPT_BIT)
+#define FD_CONNECT (1 << FD_CONNECT_BIT)
+#define FD_CLOSE (1 << FD_CLOSE_BIT)
+#define FD_QOS (1 << FD_QOS_BIT)
+#define FD_GROUP_QOS (1 << FD_GROUP_QOS_BIT)
+#define FD_ROUTING_INTERFACE_CHANGE (1 << FD_ROUTING_INTERFACE_CHANGE_BIT)
+#define FD_ADDRESS_LIST_CHANGE (1 << FD_ADDRESS_LIST_CHANGE_BIT)
+#define FD_ALL_EVENTS ((1 << FD_MAX_EVENTS) - 1)
+
+typedef struct _WSANETWORKEVENTS {
+    LONG lNetworkEvents;
+    int iErrorCode[FD_MAX_EVENTS];
+} WSANETWORKEVENTS, *LPWSANETWORKEVENTS;
+
+#define WSAGETSELECTEVENT(lParam) LOWORD(lParam)
+#define WSAGETSELECTERROR(lParam) HIWORD(lParam)
+
 /* Addresses. */
 
 typedef struct in_addr {
@@ -559,6 +635,9 @@ SOCKET WSASocketW(int af, int type, int protocol, LPWSAPROTOCOL_INFOW info, GROU
 int closesocket(SOCKET s);
 int shutdown(SOCKET s, int how) WSA_NAMED(shutdown);
 
+int WSASendDisconnect(SOCKET s, LPWSABUF data);
+int WSARecvDisconnect(SOCKET s, LPWSABUF data);
+
 int bind(SOCKET s, const struct sockaddr *name, int namelen) WSA_NAMED(bind);
 int listen(SOCKET s, int backlog) WSA_NAMED(listen);
 SOCKET accept(SOCKET s, struct sockaddr *name, int *namelen) WSA_NAMED(accept);
@@ -593,6 +672,28 @@ int WSARecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWO
 
 int wsa_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
                const struct timeval *timeout);
+
+int WSAPoll(LPWSAPOLLFD fds, ULONG count, INT timeout);
+
+WSAEVENT WSACreateEvent(void);
+BOOL WSASetEvent(WSAEVENT event);
+BOOL WSAResetEvent(WSAEVENT event);
+BOOL WSACloseEvent(WSAEVENT event);
+DWORD WSAWaitForMultipleEvents(DWORD count, const WSAEVENT *events, BOOL all, DWORD timeout,
+                               BOOL alertable);
+int WSAEventSelect(SOCKET s, WSAEVENT event, LONG events);
+int WSAEnumNetworkEvents(SOCKET s, WSAEVENT event, LPWSANETWORKEVENTS found);
+
+/* There are no windows here: what WSAAsyncSelect is given as one comes back with each message, which
+ * wsa_next_message takes as GetMessage does: 1 for a message, 0 after the time, or SOCKET_ERROR. */
+struct wsa_message {
+    HWND hwnd;
+    UINT message;
+    UINT_PTR wParam;
+    LONG_PTR lParam;
+};
+int WSAAsyncSelect(SOCKET s, HWND window, u_int message, LONG events);
+int wsa_next_message(struct wsa_message *message, DWORD timeout);
 
 int getsockopt(SOCKET s, int level, int option, char *value, int *optlen) WSA_NAMED(getsockopt);
 int setsockopt(SOCKET s, int level, int option, const char *value, int optlen)

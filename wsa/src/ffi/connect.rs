@@ -8,6 +8,7 @@ use super::layout::{FLOWSPEC, QOS, SOCKADDR, SOCKET, WSABUF};
 use super::memory::{self, InOut, Input};
 use super::socket::{handle, name};
 use crate::constants::MAX_CONNECT_DATA;
+use crate::error::Result;
 use crate::memory::{Arg, MemoryMut, WsaBuf, WsaBufMut};
 use crate::qos::{FlowSpec, Qos};
 
@@ -27,6 +28,75 @@ fn buffer(buf: &WSABUF) -> Input<MOST> {
     Input::new(buf.buf.cast_const().cast(), buf.len as usize)
 }
 
+/// Data that would go with the beginning or the end of a connection.
+pub(super) struct Data {
+    value: Arg<WSABUF>,
+    bytes: Option<Input<MOST>>,
+}
+
+impl Data {
+    pub(super) fn new(at: *const WSABUF) -> Self {
+        let value = memory::value(at);
+        Self { value, bytes: value.value().map(|data| buffer(&data)) }
+    }
+
+    pub(super) fn argument(&self) -> Arg<WsaBuf<'_>> {
+        match (&self.value, &self.bytes) {
+            (Arg::Value(data), Some(bytes)) => {
+                Arg::Value(WsaBuf { len: data.len, buf: bytes.memory() })
+            }
+            (Arg::Null, _) => Arg::Null,
+            _ => Arg::Unreadable,
+        }
+    }
+}
+
+/// Room for data that would come with the beginning or the end of a connection. None ever does:
+/// it is enough to know that they could be written, and what is longer than any provider's answer
+/// need not all be there.
+pub(super) struct Room {
+    value: Arg<WSABUF>,
+    len: InOut<u32>,
+    bytes: [u8; MOST],
+    writable: usize,
+}
+
+impl Room {
+    /// # Safety
+    /// As for [`memory::write`], for the structure's length.
+    pub(super) unsafe fn new(at: *mut WSABUF) -> Self {
+        // SAFETY: our caller's promise; the length is the first field.
+        let len = unsafe { InOut::<u32>::new(at.cast()) };
+        let value = match (memory::value(at.cast_const()), len.get()) {
+            (Arg::Value(_), None) => Arg::Unreadable,
+            (value, _) => value,
+        };
+        let writable = value.value().map_or(0, |room| {
+            memory::writable(room.buf.cast(), room.len.min(MAX_CONNECT_DATA) as usize)
+        });
+        Self { value, len, bytes: [0; MOST], writable }
+    }
+
+    /// Runs `call` with the argument, and writes back the length where it has become 0.
+    pub(super) fn with<T>(
+        mut self,
+        call: impl FnOnce(Arg<&mut WsaBufMut<'_>>) -> Result<T>,
+    ) -> Result<T> {
+        let Arg::Value(room) = self.value else {
+            return call(if self.value.is_null() { Arg::Null } else { Arg::Unreadable });
+        };
+        let len = room.len.min(MAX_CONNECT_DATA);
+        let place = self.bytes.get_mut(..self.writable).unwrap_or_default();
+        let mut argument = WsaBufMut { len, buf: MemoryMut::Bytes(place) };
+        let outcome = call(Arg::Value(&mut argument));
+        if let (0, Some(len)) = (argument.len, self.len.as_mut()) {
+            *len = 0;
+        }
+        self.len.finish()?;
+        outcome
+    }
+}
+
 /// WSAConnect.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn WSAConnect(
@@ -41,36 +111,9 @@ pub unsafe extern "C" fn WSAConnect(
     on_process(SOCKET_ERROR, |process| {
         let name = name(at, namelen);
 
-        let data = memory::value(caller_data);
-        let data_bytes = data.value().map(|data| buffer(&data));
-        let caller = match (&data, &data_bytes) {
-            (Arg::Value(data), Some(bytes)) => {
-                Arg::Value(WsaBuf { len: data.len, buf: bytes.memory() })
-            }
-            (Arg::Null, _) => Arg::Null,
-            _ => Arg::Unreadable,
-        };
-
-        // SAFETY: WSAConnect's contract: the length, which is the first field, is written.
-        let mut room_len = unsafe { InOut::<u32>::new(callee_data.cast()) };
-        // The bytes themselves never are: it is enough to know that they could be. What is longer
-        // than any provider's answer need not all be there.
-        let mut bytes = [0; MOST];
-        let mut room = match (memory::value(callee_data), room_len.get()) {
-            (Arg::Value(room), Some(len)) => {
-                let len = len.min(MAX_CONNECT_DATA);
-                let writable = memory::writable(room.buf.cast(), len as usize);
-                let buf = bytes.get_mut(..writable).map_or(MemoryMut::Unwritable, MemoryMut::Bytes);
-                Arg::Value(WsaBufMut { len, buf })
-            }
-            (Arg::Null, _) => Arg::Null,
-            _ => Arg::Unreadable,
-        };
-        let callee = match &mut room {
-            Arg::Value(room) => Arg::Value(room),
-            Arg::Null => Arg::Null,
-            Arg::Unreadable => Arg::Unreadable,
-        };
+        let data = Data::new(caller_data);
+        // SAFETY: WSAConnect's contract: the length is written.
+        let room = unsafe { Room::new(callee_data) };
 
         let wishes = memory::value(sqos);
         let objects = wishes.value().map(|qos| buffer(&qos.ProviderSpecific));
@@ -88,14 +131,9 @@ pub unsafe extern "C" fn WSAConnect(
         };
         let gqos = if gqos.is_null() { Arg::Null } else { Arg::Unreadable };
 
-        let name = name.memory();
-        let outcome = process.wsa_connect(handle(s), name, namelen, caller, callee, sqos, gqos);
-        // Nothing but "no data came" is ever said, and only where the call says something.
-        if let (Arg::Value(WsaBufMut { len: 0, .. }), Some(len)) = (&room, room_len.as_mut()) {
-            *len = 0;
-        }
-        room_len.finish()?;
-        outcome.map(|()| 0)
+        let (name, data) = (name.memory(), data.argument());
+        room.with(|room| process.wsa_connect(handle(s), name, namelen, data, room, sqos, gqos))?;
+        Ok(0)
     })
 }
 

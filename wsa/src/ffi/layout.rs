@@ -8,6 +8,9 @@ use core::ffi::{c_char, c_int, c_void};
 /// SOCKET: a handle.
 pub type SOCKET = usize;
 
+/// WSAEVENT: a handle of an event object, as a pointer that leads nowhere.
+pub type WSAEVENT = *mut c_void;
+
 /// What WSAStartup fills. The order of fields is that of 64-bit Windows.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -118,6 +121,28 @@ pub struct FD_SET {
     pub fd_array: [SOCKET; 64],
 }
 
+/// An entry of WSAPoll.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct WSAPOLLFD {
+    /// The socket.
+    pub fd: SOCKET,
+    /// What is asked.
+    pub events: i16,
+    /// The answer.
+    pub revents: i16,
+}
+
+/// What happened to a socket.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct WSANETWORKEVENTS {
+    /// The FD_ bits.
+    pub lNetworkEvents: i32,
+    /// A code for each.
+    pub iErrorCode: [c_int; 10],
+}
+
 /// The beginning of WSAPROTOCOL_INFOA and of WSAPROTOCOL_INFOW, which differ behind it.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -160,6 +185,12 @@ unsafe impl Plain for WSABUF {}
 unsafe impl Plain for QOS {}
 // SAFETY: as above.
 unsafe impl Plain for TIMEVAL {}
+// SAFETY: as above.
+unsafe impl Plain for usize {}
+// SAFETY: as above.
+unsafe impl Plain for WSAPOLLFD {}
+// SAFETY: as above.
+unsafe impl Plain for WSANETWORKEVENTS {}
 // SAFETY: as above.
 unsafe impl Plain for WSAPROTOCOL_INFO {}
 

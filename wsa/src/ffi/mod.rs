@@ -66,6 +66,7 @@ mod hooks;
 mod layout;
 mod memory;
 mod options;
+mod readiness;
 mod select;
 mod socket;
 mod startup;
@@ -78,13 +79,18 @@ pub use hooks::{
     BlockingProc, WSACancelBlockingCall, WSAIsBlocking, WSASetBlockingHook, WSAUnhookBlockingHook,
 };
 pub use layout::{
-    FD_SET, FLOWSPEC, IN_ADDR, IN6_ADDR, QOS, SOCKADDR, SOCKET, TIMEVAL, WSABUF, WSADATA,
-    WSAPROTOCOL_INFO,
+    FD_SET, FLOWSPEC, IN_ADDR, IN6_ADDR, QOS, SOCKADDR, SOCKET, TIMEVAL, WSABUF, WSADATA, WSAEVENT,
+    WSANETWORKEVENTS, WSAPOLLFD, WSAPROTOCOL_INFO,
 };
 pub use options::{WSAIoctl, getsockopt, ioctlsocket, setsockopt};
+pub use readiness::{
+    WSAAsyncSelect, WSACloseEvent, WSACreateEvent, WSAEnumNetworkEvents, WSAEventSelect, WSAPoll,
+    WSAResetEvent, WSASetEvent, WSAWaitForMultipleEvents, WsaMessage, wsa_next_message,
+};
 pub use select::{__WSAFDIsSet, select};
 pub use socket::{
-    WSASocketA, WSASocketW, bind, closesocket, getpeername, getsockname, listen, shutdown, socket,
+    WSARecvDisconnect, WSASendDisconnect, WSASocketA, WSASocketW, bind, closesocket, getpeername,
+    getsockname, listen, shutdown, socket,
 };
 pub use startup::{WSACleanup, WSAGetLastError, WSASetLastError, WSAStartup};
 pub use text::{

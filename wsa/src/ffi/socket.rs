@@ -2,8 +2,9 @@
 
 use core::ffi::c_int;
 
+use super::connect::{Data, Room};
 use super::guard::{self, on_process};
-use super::layout::{SOCKADDR, SOCKET, WSAPROTOCOL_INFO};
+use super::layout::{SOCKADDR, SOCKET, WSABUF, WSAPROTOCOL_INFO};
 use super::memory::{self, InOut, Input, Output};
 use super::{INVALID_SOCKET, SOCKET_ERROR};
 use crate::constants::SOCKADDR_IN6_LEN;
@@ -112,6 +113,24 @@ pub extern "C" fn closesocket(s: SOCKET) -> c_int {
 #[unsafe(export_name = "wsa_shutdown")]
 pub extern "C" fn shutdown(s: SOCKET, how: c_int) -> c_int {
     on_process(SOCKET_ERROR, |process| process.shutdown(handle(s), how).map(|()| 0))
+}
+
+/// WSASendDisconnect.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn WSASendDisconnect(s: SOCKET, data: *const WSABUF) -> c_int {
+    on_process(SOCKET_ERROR, |process| {
+        process.wsa_send_disconnect(handle(s), Data::new(data).argument()).map(|()| 0)
+    })
+}
+
+/// WSARecvDisconnect.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn WSARecvDisconnect(s: SOCKET, data: *mut WSABUF) -> c_int {
+    on_process(SOCKET_ERROR, |process| {
+        // SAFETY: WSARecvDisconnect's contract: the length is written.
+        let room = unsafe { Room::new(data) };
+        room.with(|room| process.wsa_recv_disconnect(handle(s), room)).map(|()| 0)
+    })
 }
 
 /// bind.

@@ -31,6 +31,8 @@ fn structures_lie_in_memory_as_on_windows() {
     same!(QOS, windows::QOS, SendingFlowspec, ReceivingFlowspec, ProviderSpecific);
     same!(TIMEVAL, windows::TIMEVAL, tv_sec, tv_usec);
     same!(FD_SET, windows::FD_SET, fd_count, fd_array);
+    same!(WSAPOLLFD, windows::WSAPOLLFD, fd, events, revents);
+    same!(WSANETWORKEVENTS, windows::WSANETWORKEVENTS, lNetworkEvents, iErrorCode);
     let info = size_of::<WSAPROTOCOL_INFO>();
     assert_eq!(info, offset_of!(windows::WSAPROTOCOL_INFOA, iProtocolMaxOffset));
     assert_eq!(info, offset_of!(windows::WSAPROTOCOL_INFOW, iProtocolMaxOffset));
