@@ -73,6 +73,18 @@ pub struct UdpOptions {
     /// Whether the socket, where it belongs to a group, also hears what this stack itself sends
     /// to the group.
     pub multicast_loop: bool,
+    /// Whether it hears what is sent to broadcast addresses.
+    pub broadcasts: bool,
+    /// Whether ICMP errors are kept that say that nobody listens where a datagram went.
+    pub refusals: bool,
+    /// Whether all other ICMP errors about datagrams are kept.
+    pub failures: bool,
+}
+
+impl UdpOptions {
+    fn keeps(&self, error: &DatagramError) -> bool {
+        if error.kind == CauseKind::Refused { self.refusals } else { self.failures }
+    }
 }
 
 impl Default for UdpOptions {
@@ -86,6 +98,9 @@ impl Default for UdpOptions {
             fragmentation: Fragmentation::Allow,
             checksum: UdpChecksum::Always,
             multicast_loop: true,
+            broadcasts: true,
+            refusals: true,
+            failures: true,
         }
     }
 }
@@ -101,6 +116,17 @@ pub enum Fragmentation {
     /// Nobody may cut it, and what is known about the path is not looked at, only the link: for
     /// whoever finds the largest size by trying (RFC 8899).
     Probe,
+}
+
+/// What one datagram has instead of what its socket says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ancillary {
+    /// The own address that it comes from.
+    pub source: Option<IpAddress>,
+    /// Time to live, or hop limit, also to a group.
+    pub hop_limit: Option<u8>,
+    /// Type of service, or traffic class.
+    pub traffic_class: Option<u8>,
 }
 
 /// An ICMP error about a datagram that was sent.
@@ -139,6 +165,8 @@ pub struct UdpStatus {
     pub undeliverable: u64,
     /// ICMP errors that wait.
     pub errors: usize,
+    /// ICMP errors that were not kept, because they are not wanted or too many wait.
+    pub errors_lost: u64,
 }
 
 struct Queued<P> {
@@ -166,6 +194,7 @@ pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
     bytes: usize,
     pub(crate) limit: usize,
     errors: heapless::Deque<DatagramError, ERRORS>,
+    errors_lost: u64,
     pub(crate) filtered: u64,
     overflowed: u64,
     pub(crate) undeliverable: u64,
@@ -186,6 +215,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             bytes: 0,
             limit,
             errors: heapless::Deque::new(),
+            errors_lost: 0,
             filtered: 0,
             overflowed: 0,
             undeliverable: 0,
@@ -220,9 +250,18 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
         first
     }
 
-    pub(crate) fn error(&mut self, error: DatagramError) {
+    /// Keeps an error if the socket's owner wants to know, and says whether it did.
+    pub(crate) fn error(&mut self, error: DatagramError) -> bool {
         // One error more than anybody fetches is of no use: the oldest stay.
-        let _ = self.errors.push_back(error);
+        let kept = self.options.keeps(&error) && self.errors.push_back(error).is_ok();
+        self.errors_lost += u64::from(!kept);
+        kept
+    }
+
+    /// Changes the options. Errors that wait go, where they are not wanted any more.
+    pub(crate) fn set(&mut self, options: UdpOptions) {
+        self.options = options;
+        Fifo::retain(&mut self.errors, |error| options.keeps(error));
     }
 
     pub(crate) fn next_error(&mut self) -> Option<DatagramError> {
@@ -287,6 +326,7 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
             overflowed: self.overflowed,
             undeliverable: self.undeliverable,
             errors: self.errors.iter().count(),
+            errors_lost: self.errors_lost,
         }
     }
 }

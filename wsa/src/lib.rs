@@ -65,7 +65,7 @@ pub use readiness::{
     Alertable, Delivery, EventKind, FdSet, MessageCounters, MessageHook, Signal, SocketMessage,
     Step, WaitFor, WsaNetworkEvents, WsaPollFd,
 };
-pub use transfer::MAX_BUFFERS;
+pub use transfer::{MAX_BUFFERS, WsaMsg, WsaMsgMut};
 
 /// The examples of the README, which are run as documentation tests.
 #[cfg(all(doctest, feature = "std"))]

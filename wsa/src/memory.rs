@@ -64,6 +64,15 @@ impl<'m> MemoryMut<'m> {
         matches!(self, Self::Null)
     }
 
+    /// The same pointer, for a while.
+    pub(crate) fn reborrow(&mut self) -> MemoryMut<'_> {
+        match self {
+            Self::Null => MemoryMut::Null,
+            Self::Unwritable => MemoryMut::Unwritable,
+            Self::Bytes(bytes) => MemoryMut::Bytes(bytes),
+        }
+    }
+
     /// All bytes, or `None` when there are none to be written.
     pub fn bytes(self) -> Option<&'m mut [u8]> {
         match self {

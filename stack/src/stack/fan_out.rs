@@ -131,7 +131,8 @@ fn wish<'a, S: Storage<'a>>(net: &Net<'a, S>, socket: &UdpSocket<'a, S>, about: 
             (!looped || socket.options.multicast_loop)
                 && socket.memberships.wants(destination, about.source.addr)
         }
-        Delivery::Broadcast | Delivery::Own => true,
+        Delivery::Broadcast => socket.options.broadcasts,
+        Delivery::Own => true,
     };
     if !on_link || !wanted {
         Wish::Ignores

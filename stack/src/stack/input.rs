@@ -494,8 +494,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(id) = self.demux.datagram_sender(&flow) else { return false };
         let Some(socket) = self.datagrams.get_mut(id) else { return false };
         let in_transit = error.effect == Effect::Transit;
-        socket.error(DatagramError { kind, in_transit, remote: flow.remote, evidence });
-        self.datagram_happened(id, Happened::SOFT_ERROR);
+        if socket.error(DatagramError { kind, in_transit, remote: flow.remote, evidence }) {
+            self.datagram_happened(id, Happened::SOFT_ERROR);
+        }
         true
     }
 

@@ -16,7 +16,9 @@ use crate::net::{mark, routes};
 use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::{Storage, total_len};
 use crate::tcp::{OpenError, RouteError, SendError, Take};
-use crate::udp::{Datagram, DatagramError, Fragmentation, UdpOptions, UdpSocket, UdpStatus};
+use crate::udp::{
+    Ancillary, Datagram, DatagramError, Fragmentation, UdpOptions, UdpSocket, UdpStatus,
+};
 
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
@@ -120,7 +122,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Changes the options of a socket. Nothing happens for a stale handle.
     pub fn udp_set(&mut self, id: UdpId, options: &UdpOptions) {
         if let Some(socket) = self.core.datagrams.get_mut(id) {
-            socket.options = *options;
+            socket.set(*options);
         }
     }
 
@@ -165,8 +167,25 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         remote: IpEndpoint,
         pieces: impl Iterator<Item = &'d [u8]> + Clone,
     ) -> Result<(), SendError> {
+        self.udp_send_with(now, id, remote, &Ancillary::default(), pieces)
+    }
+
+    /// The same, with what this datagram has instead of what its socket says.
+    ///
+    /// # Errors
+    /// As [`Stack::udp_send_gathered`]; [`SendError::NoRoute`] also for a source that is not this
+    /// stack's or of another family.
+    pub fn udp_send_with<'d>(
+        &mut self,
+        now: Instant,
+        id: UdpId,
+        remote: IpEndpoint,
+        ancillary: &Ancillary,
+        pieces: impl Iterator<Item = &'d [u8]> + Clone,
+    ) -> Result<(), SendError> {
         let route = self.source_for(remote.addr);
-        self.core.udp_send(now, id, remote, pieces, route, self.departing.as_mut())
+        let departing = self.departing.as_mut();
+        self.core.udp_send(now, id, remote, ancillary, pieces, route, departing)
     }
 
     /// Receives the oldest datagram; see [`Stack::udp_recv_scattered`].
@@ -216,11 +235,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
     }
 
+    #[allow(clippy::too_many_arguments)]
     fn udp_send<'d>(
         &mut self,
         now: Instant,
         id: UdpId,
         remote: IpEndpoint,
+        ancillary: &Ancillary,
         pieces: impl Iterator<Item = &'d [u8]> + Clone,
         route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
@@ -235,7 +256,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             fragmentation,
             checksum: _,
             multicast_loop: _,
+            broadcasts: _,
+            refusals: _,
+            failures: _,
         } = socket.options;
+        let Ancillary { source, hop_limit: hops, traffic_class: class } = *ancillary;
+        if source.is_some_and(|own| !self.net.is_own_address(own)) {
+            return Err(SendError::NoRoute);
+        }
         let to_group = remote.addr.is_multicast();
         let given = match socket.address {
             BindAddress::Address(own) => Some(own),
@@ -243,8 +271,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 .filter(|own| to_group && Family::of(*own) == Family::of(remote.addr)),
         };
         let routed = route?;
-        let source = socket.local.or(given).unwrap_or(routed);
-        let hop_limit = if to_group { multicast_hop_limit } else { hop_limit.max(1) };
+        let source = source.or(socket.local).or(given).unwrap_or(routed);
+        let hop_limit = match (to_group, hops) {
+            (true, hops) => hops.unwrap_or(multicast_hop_limit),
+            (false, hops) => hops.unwrap_or(hop_limit).max(1),
+        };
+        let traffic_class = class.unwrap_or(traffic_class);
         if Family::of(source) != Family::of(remote.addr) {
             return Err(SendError::NoRoute);
         }

@@ -9,7 +9,7 @@ mod settle;
 mod shutdown;
 
 pub(crate) use names::is_link_local;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, Told};
 pub(crate) use settle::bind_error;
 
 use tapsock_stack::event::{Cause, PacketEvidence};

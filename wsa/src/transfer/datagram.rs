@@ -1,12 +1,12 @@
 //! Datagrams.
 
 use tapsock_stack::UdpId;
-use tapsock_stack::event::{Cause, CauseKind, Evidence};
+use tapsock_stack::event::{Cause, CauseKind, Evidence, PacketSummary};
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{RouteError, SendError, Take};
-use tapsock_stack::udp::DatagramError;
-use tapsock_stack::wire::IpEndpoint;
+use tapsock_stack::udp::{Ancillary, DatagramError};
+use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
 use super::{Gather, Patience, Receipt, Scatter, Sender};
 use crate::address::{self, Name, ShortZero, SockAddr};
@@ -15,7 +15,7 @@ use crate::engine::Access;
 use crate::error::Error;
 use crate::memory::Memory;
 use crate::process::{Cue, Fault, SocketHandle, Turn};
-use crate::socket::{Socket, State};
+use crate::socket::{Socket, State, Told};
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// send on a datagram socket.
@@ -23,6 +23,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         &mut self,
         s: SocketHandle,
         list: Gather<'_, '_>,
+        ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
         let socket = self.core.socket(s)?;
         if socket.shut.send {
@@ -31,7 +32,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let (State::Datagram(id), Some(peer)) = (socket.state, socket.peer) else {
             return Err(Error::WSAENOTCONN.into());
         };
-        self.send_datagram(id, peer.endpoint(), list)
+        self.check_source(ancillary, peer.endpoint())?;
+        self.send_datagram(id, peer.endpoint(), list, ancillary)
     }
 
     /// sendto on a datagram socket.
@@ -41,6 +43,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         list: Gather<'_, '_>,
         name: Memory<'_>,
         namelen: i32,
+        ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
         let socket = self.core.socket(s)?;
         let name = address::parse(socket.family, name, namelen, ShortZero::Refused)?;
@@ -61,9 +64,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             self.can_reach(address, remote.addr)?;
         }
         let was_bound = bound.is_some();
+        self.check_source(ancillary, remote)?;
         self.source_for(remote.addr)?;
         let id = self.datagram_socket(s, remote)?;
-        let sent = self.send_datagram(id, remote, list);
+        let sent = self.send_datagram(id, remote, list, ancillary);
         if sent.is_err() && !was_bound {
             self.unbind_datagram(s);
         }
@@ -75,11 +79,22 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         id: UdpId,
         remote: IpEndpoint,
         list: Gather<'_, '_>,
+        ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
-        match self.stack.udp_send_gathered(self.now, id, remote, list.behind(0)) {
+        let pieces = list.behind(0);
+        match self.stack.udp_send_with(self.now, id, remote, ancillary, pieces) {
             Ok(()) => Ok(list.len()),
             Err(SendError::NoRoute) => Err(self.route_fault(RouteError::NoRoute, remote.addr)),
             Err(error) => Err(self.send_fault(error)),
+        }
+    }
+
+    /// A source that a datagram names must be of this host and of the receiver's family.
+    fn check_source(&self, ancillary: &Ancillary, remote: IpEndpoint) -> Result<(), Error> {
+        match ancillary.source {
+            Some(source) if source.version() != remote.addr.version() => Err(Error::WSAEINVAL),
+            Some(source) if !self.stack.is_own_address(source) => Err(Error::WSAEADDRNOTAVAIL),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -99,16 +114,16 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Ok(found) => found,
             Err(error) => return Turn::fail(error),
         };
-        while let Some(error) = self.stack.udp_error(id) {
-            if let Some(fault) = self.datagram_fault(s, &error) {
-                return Turn::Done(Err(fault));
-            }
+        if let Some(error) = self.stack.udp_error(id) {
+            return Turn::Done(Err(datagram_fault(&error)));
         }
         let take = if flags & MSG_PEEK != 0 { Take::Peek } else { Take::Consume };
         let Some(datagram) = self.stack.udp_recv_scattered(id, list.behind(0), take) else {
             return self.wait_for_transfer(s, timeout, patience, cue);
         };
+        let mut told = Told::default();
         let written = self.core.socket(s).and_then(|socket| {
+            told = socket.options.ip.told(datagram.local);
             let mut name = SockAddr::of_endpoint(socket.family, datagram.remote);
             if crate::socket::is_link_local(name.address) {
                 name.scope_id = LINK_SCOPE_ID;
@@ -121,7 +136,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         if let Err(error) = written {
             return Turn::fail(error);
         }
-        *receipt = Receipt { copied: datagram.copied, truncated: datagram.len > datagram.copied };
+        *receipt = Receipt {
+            copied: datagram.copied,
+            truncated: datagram.len > datagram.copied,
+            about: Some((datagram, told)),
+        };
         if receipt.truncated {
             return Turn::fail(Error::WSAEMSGSIZE);
         }
@@ -154,24 +173,31 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         use crate::profile::AfterDisconnect::NotConnected;
         socket.disconnected && self.core.profile.after_disconnect == NotConnected
     }
+}
 
-    /// What an ICMP error about an earlier datagram makes of the next receive; `None` where the
-    /// socket does not want to know.
-    fn datagram_fault(&self, s: SocketHandle, error: &DatagramError) -> Option<Fault> {
-        let options = &self.core.socket(s).ok()?.options;
-        let code = match error.kind {
-            CauseKind::Refused if options.udp_conn_reset => Error::WSAECONNRESET,
-            CauseKind::Refused => return None,
-            _ if !options.udp_net_reset => return None,
-            _ if error.in_transit => Error::WSAENETRESET,
-            CauseKind::NetUnreachable => Error::WSAENETUNREACH,
-            _ => Error::WSAEHOSTUNREACH,
-        };
-        let cause = Cause {
-            kind: error.kind,
-            at: error.evidence.at,
-            evidence: Evidence::Packet(error.evidence),
-        };
-        Some(Fault { error: code, cause: Some(cause) })
-    }
+/// What an ICMP error about an earlier datagram makes of the next receive. Which errors a socket
+/// wants to know at all, the stack has been told.
+fn datagram_fault(error: &DatagramError) -> Fault {
+    let code = match error.kind {
+        // A host that does not know UDP is no host that has closed a port.
+        CauseKind::Refused if is_protocol_unreachable(error) => Error::WSAENETUNREACH,
+        CauseKind::Refused => Error::WSAECONNRESET,
+        _ if error.in_transit => Error::WSAENETRESET,
+        CauseKind::NetUnreachable => Error::WSAENETUNREACH,
+        _ => Error::WSAEHOSTUNREACH,
+    };
+    let cause = Cause {
+        kind: error.kind,
+        at: error.evidence.at,
+        evidence: Evidence::Packet(error.evidence),
+    };
+    Fault { error: code, cause: Some(cause) }
+}
+
+/// ICMP type 3, code 2; over IPv6 there is no such error.
+fn is_protocol_unreachable(error: &DatagramError) -> bool {
+    matches!(
+        error.evidence.summary,
+        PacketSummary::Icmp { source: IpAddress::Ipv4(_), kind: 3, code: 2, .. }
+    )
 }

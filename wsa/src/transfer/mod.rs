@@ -1,19 +1,23 @@
 //! send, recv, sendto, recvfrom, and with lists of buffers WSASend, WSARecv, WSASendTo,
-//! WSARecvFrom.
+//! WSARecvFrom, and with control messages WSASendMsg, WSARecvMsg.
 //!
 //! All of them are one send and one receive with a list of buffers; that of send and recv has one.
 
+mod control;
 mod datagram;
 mod list;
+mod message;
 mod stream;
 mod vectored;
 
 pub use list::MAX_BUFFERS;
 pub(crate) use list::{Gather, Scatter};
+pub use message::{WsaMsg, WsaMsgMut};
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::{Duration, Instant};
+use tapsock_stack::udp::{Ancillary, Datagram};
 
 use crate::constants::{
     MSG_DONTROUTE, MSG_OOB, MSG_PARTIAL, MSG_PEEK, MSG_PUSH_IMMEDIATE, MSG_WAITALL,
@@ -23,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut, WsaBuf, WsaBufMut};
 use crate::process::{Cue, Fault, Process, SocketHandle, Turn};
 use crate::readiness::Bits;
-use crate::socket::Kind;
+use crate::socket::{Kind, Told};
 
 /// What a receive on a stream takes. MSG_PUSH_IMMEDIATE changes nothing: data is always handed
 /// out as soon as it is there.
@@ -72,6 +76,8 @@ pub(crate) struct Receipt {
     pub(crate) copied: usize,
     /// It was a datagram longer than the buffers.
     pub(crate) truncated: bool,
+    /// The datagram that it was, and what the socket wants to be told about it.
+    about: Option<(Datagram, Told)>,
 }
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
@@ -170,7 +176,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 Ok((Kind::Stream, list)) => {
                     access.send_stream(s, list, &mut sent, &mut patience, cue)
                 }
-                Ok((Kind::Datagram, list)) => Turn::Done(access.send_to_peer(s, list)),
+                Ok((Kind::Datagram, list)) => {
+                    Turn::Done(access.send_to_peer(s, list, &Ancillary::default()))
+                }
             };
             waiting = true;
             if let Turn::Done(done) = &turn {
@@ -192,10 +200,27 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         if name == Memory::Null || !self.is_datagram(s) {
             return self.send_gathered(s, list, flags);
         }
+        self.send_message(s, list, flags, name, namelen, &Ancillary::default())
+    }
+
+    /// The same on a datagram socket, to its peer where the name is null, with what this datagram
+    /// has instead of what the socket says.
+    fn send_message(
+        &self,
+        s: SocketHandle,
+        list: Result<Gather<'_, '_>>,
+        flags: i32,
+        name: Memory<'_>,
+        namelen: i32,
+        ancillary: &Ancillary,
+    ) -> Result<usize> {
         let thread = self.thread();
         self.call(|access| {
             let (_, list) = access.begin_send(thread, s, false, list, flags)?;
-            let sent = access.send_to(s, list, name, namelen);
+            let sent = match name {
+                Memory::Null => access.send_to_peer(s, list, ancillary),
+                name => access.send_to(s, list, name, namelen, ancillary),
+            };
             // It may have bound the socket.
             access.record(s, Bits::NONE);
             sent

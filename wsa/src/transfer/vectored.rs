@@ -119,7 +119,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
 }
 
 /// A number of bytes, which the lists' checks have found to fit.
-fn report(target: Option<&mut u32>, bytes: usize) {
+pub(super) fn report(target: Option<&mut u32>, bytes: usize) {
     if let Some(target) = target {
         *target = u32::try_from(bytes).unwrap_or(u32::MAX);
     }

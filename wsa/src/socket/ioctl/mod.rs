@@ -144,6 +144,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                     SIO_UDP_CONNRESET => options.udp_conn_reset = on,
                     _ => options.udp_net_reset = on,
                 }
+                self.apply_options(s)?;
                 output.nothing();
             }
             SIO_KEEPALIVE_VALS

@@ -1,5 +1,6 @@
 //! getsockopt and setsockopt: the calls, and which level knows an option.
 
+mod group;
 mod ip;
 mod mtu;
 mod socket;
@@ -7,6 +8,7 @@ mod tcp;
 mod udp;
 mod values;
 
+pub(crate) use ip::Told;
 pub(crate) use values::Options;
 pub(super) use values::{Given, InitialRto, Probing};
 

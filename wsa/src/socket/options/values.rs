@@ -5,6 +5,7 @@ use tapsock_stack::tcp::{Acknowledge, KeepAlive, ListenerOptions, TcpOptions};
 use tapsock_stack::time::Duration;
 use tapsock_stack::udp::{UdpChecksum, UdpOptions};
 
+use super::ip::IpOptions;
 use super::mtu::PathMtu;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
@@ -46,6 +47,7 @@ pub(crate) struct Options {
     pub(crate) max_rt: MaxRt,
     pub(crate) fail_on_icmp: bool,
     pub(crate) hop_limit: Option<u8>,
+    pub(crate) ip: IpOptions,
     pub(crate) v6_only: bool,
     pub(crate) path_mtu: PathMtu,
     pub(crate) initial_rto: InitialRto,
@@ -118,6 +120,7 @@ impl Default for Options {
             max_rt: MaxRt::Default,
             fail_on_icmp: false,
             hop_limit: None,
+            ip: IpOptions::default(),
             v6_only: true,
             path_mtu: PathMtu::default(),
             initial_rto: InitialRto::default(),
@@ -144,7 +147,7 @@ impl Options {
                 MaxRt::Forever => Some(Duration::MAX),
             },
             hop_limit: self.hop_limit,
-            traffic_class: 0,
+            traffic_class: self.ip.traffic_class,
         }
     }
 
@@ -152,9 +155,15 @@ impl Options {
     pub(crate) fn for_datagrams(&self) -> UdpOptions {
         UdpOptions {
             hop_limit: self.hop_limit_or_default(),
+            multicast_hop_limit: self.ip.multicast_hop_limit,
+            traffic_class: self.ip.traffic_class,
+            multicast_source: self.ip.multicast_source(),
+            multicast_loop: self.ip.multicast_loop,
+            broadcasts: self.ip.receive_broadcast,
+            refusals: self.udp_conn_reset,
+            failures: self.udp_net_reset,
             checksum: self.checksum(),
             fragmentation: self.path_mtu.fragmentation(),
-            ..UdpOptions::default()
         }
     }
 
