@@ -2,7 +2,7 @@
 
 use etherparse::defrag::IpDefragPool;
 use etherparse::{NetSlice, PacketBuilder, SlicedPacket};
-use tapsock_stack::config::Config;
+use tapsock_stack::config::{Config, OwnGroups};
 use tapsock_stack::event::Happened;
 use tapsock_stack::link::{Link, LinkError};
 use tapsock_stack::net::Reason;
@@ -430,7 +430,8 @@ impl Link for Slow {
 
 /// A host on a slow link, with a socket.
 fn slow<S: Storage<'static>>(storage: S, room: usize) -> (Stack<'static, Slow, S>, UdpId) {
-    let config = Config::new(EthernetAddress(HOST_MAC), 1);
+    let mut config = Config::new(EthernetAddress(HOST_MAC), 1);
+    config.own_groups = OwnGroups::Unreported;
     let mut stack = Stack::new(config, Slow { room, taken: Vec::new() }, storage, Instant::ZERO);
     stack.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
     let any = BindAddress::Any(Family::V4);
