@@ -321,8 +321,9 @@ mod growable {
         }
 
         fn scratch(&mut self) -> Self::Scratch {
-            // The largest IPv6 packet behind an Ethernet header.
-            vec![0; 65535 + 40 + 14].into_boxed_slice()
+            // The largest IPv6 packet behind an Ethernet header, and the fragment header that
+            // cutting it takes.
+            vec![0; 14 + 40 + 65535 + 8].into_boxed_slice()
         }
 
         fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {

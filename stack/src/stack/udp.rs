@@ -23,8 +23,14 @@ use crate::udp::{
 /// Bytes of a UDP header.
 const UDP_HEADER: usize = 8;
 
-/// Bytes of the longest packet, headers included, over either family.
-const LONGEST: usize = 65535;
+/// Bytes of the longest packet over `family`. Both have a length field of 16 bits, but IPv6's does
+/// not count the header (RFC 8200, section 3).
+const fn longest(family: Family) -> usize {
+    match family {
+        Family::V4 => 65535,
+        Family::V6 => 65535 + 40,
+    }
+}
 
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Opens a socket on what `binding` holds. Its receive queue takes `receive_bytes`, but always
@@ -156,7 +162,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// another word if it does not answer.
     ///
     /// # Errors
-    /// [`SendError::TooLong`] for more than 65,507 bytes over IPv4 or 65,487 over IPv6, and when
+    /// [`SendError::TooLong`] for more than 65,507 bytes over IPv4 or 65,527 over IPv6, and when
     /// it does not fit its path and must not be cut, or does not fit the buffers of a fixed size;
     /// [`SendError::NoRoute`] and [`SendError::LinkDown`]; [`SendError::NotConnected`] for a
     /// stale handle.
@@ -290,9 +296,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let len = ip.header_len() + payload_len;
         // Cutting it takes room for the first fragment's longer header.
         let room = departing.len().saturating_sub(HEADER + FRAGMENT_HEADER_LEN);
+        let longest = longest(Family::of(source));
         let most = match fragmentation {
-            Fragmentation::Allow if len > path => LONGEST.min(room),
-            Fragmentation::Allow => LONGEST,
+            Fragmentation::Allow if len > path => longest.min(room),
+            Fragmentation::Allow => longest,
             Fragmentation::Forbid => path,
             Fragmentation::Probe => path.max(self.link.mtu()),
         };

@@ -21,7 +21,7 @@ use crate::scene::{Capture, HOST_MAC, PEER_MAC, Scene, pattern, receive_udp as r
 
 /// The families, the longest datagram of one frame, the longest of all, and its fragments.
 const FAMILIES: [(usize, Family, usize, usize, u64); 2] =
-    [(0, Family::V4, 1472, 65507, 45), (1, Family::V6, 1452, 65487, 46)];
+    [(0, Family::V4, 1472, 65507, 45), (1, Family::V6, 1452, 65527, 46)];
 
 #[test]
 fn datagrams_up_to_64_kib_go_both_ways() {
@@ -348,6 +348,24 @@ fn the_largest_pings_are_answered() {
         assert_eq!(answer[0], if family == Family::V4 { 0 } else { 129 });
         assert!(answer[8..] == packet[packet.len() - answer.len() + 8..]);
     }
+}
+
+#[test]
+fn a_ping_whose_answer_smoltcp_cannot_write_is_not_answered() {
+    let (scene, _) = listening(Family::V6);
+    let mut packet = Vec::new();
+    let (IpAddress::Ipv6(peer), IpAddress::Ipv6(own)) = (scene.remote(7).addr, scene.own()) else {
+        panic!("IPv6")
+    };
+    PacketBuilder::ipv6(peer.octets(), own.octets(), 64)
+        .icmpv6_echo_request(1, 2)
+        .write(&mut packet, &pattern(65488))
+        .unwrap();
+    for frame in cut(&packet, 1) {
+        scene.arrives(&frame);
+    }
+    scene.host.with(|stack, _| assert_eq!(stack.counters().reassembled, 1));
+    assert!(scene.capture.frames().iter().all(|seen| !seen.out));
 }
 
 #[test]

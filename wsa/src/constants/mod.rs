@@ -75,4 +75,4 @@ pub const NOT_CONNECTED_TIME: u32 = 0xFFFF_FFFF;
 /// The longest UDP payload over IPv4, in bytes, as SO_MAX_MSG_SIZE reports it.
 pub const MAX_DATAGRAM: u32 = 65507;
 /// The longest UDP payload over IPv6, in bytes, as SO_MAX_MSG_SIZE reports it.
-pub const MAX_DATAGRAM_V6: u32 = 65487;
+pub const MAX_DATAGRAM_V6: u32 = 65527;
