@@ -248,7 +248,7 @@ fn the_protocol_is_told_in_both_widths() {
         (tcp(process), 0x26, 2, 16, 1, 6, 0, "Tapsock [TCP/IP]"),
         (udp(process), 0x609, 2, 16, 2, 17, 65507, "Tapsock [UDP/IP]"),
         (tcp6(process), 0x26, 23, 28, 1, 6, 0, "Tapsock [TCP/IPv6]"),
-        (udp6(process), 0x609, 23, 28, 2, 17, 65487, "Tapsock [UDP/IPv6]"),
+        (udp6(process), 0x609, 23, 28, 2, 17, 65527, "Tapsock [UDP/IPv6]"),
     ] {
         let (mut narrow, mut wide) = ([0xEE; 372], [0xEE; 628]);
         let mut len = 372;
@@ -267,7 +267,7 @@ fn the_protocol_is_told_in_both_widths() {
         assert_eq!(String::from_utf16(&text[..end]).unwrap(), name);
     }
     let max = |s| process.option(s, 0xFFFF, 0x2003);
-    assert_eq!((max(udp(process)), max(udp6(process))), (Ok(65507), Ok(65487)));
+    assert_eq!((max(udp(process)), max(udp6(process))), (Ok(65507), Ok(65527)));
 }
 
 #[test]
