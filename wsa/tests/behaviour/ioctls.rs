@@ -311,6 +311,25 @@ impl Info {
     }
 }
 
+/// The offsets that these tests read at, against those of Microsoft's metadata.
+#[test]
+fn a_tcp_info_lies_in_memory_as_on_windows() {
+    use core::mem::offset_of;
+    use windows_sys::Win32::Networking::WinSock::{TCP_INFO_v0 as V0, TCP_INFO_v1 as V1};
+    assert_eq!((size_of::<V0>(), size_of::<V1>()), (88, 136));
+    macro_rules! at {
+        ($($field:ident)*) => {
+            [$((offset_of!(V0, $field), offset_of!(V1, $field))),*]
+        };
+    }
+    let found = at!(State Mss ConnectionTimeMs TimestampsEnabled RttUs MinRttUs BytesInFlight Cwnd
+        SndWnd RcvWnd RcvBuf BytesOut BytesIn BytesReordered BytesRetrans FastRetrans DupAcksIn
+        TimeoutEpisodes SynRetrans);
+    let expected = [0, 4, 8, 16, 20, 24, 28, 32, 36, 40, 44, 48, 56, 64, 68, 72, 76, 80, 84]
+        .map(|at| (at, at));
+    assert_eq!(found, expected);
+}
+
 #[test]
 fn a_connection_tells_its_numbers() {
     let scene = Scene::documented();
