@@ -10,14 +10,16 @@ use tapsock_stack::storage::{Fixed, Memory};
 use tapsock_stack::time::Instant;
 use tapsock_stack::wire::{EthernetAddress, IpEndpoint};
 use wsa::constants::{
-    AF_INET, CF_ACCEPT, FIONREAD, IPPROTO_TCP, IPPROTO_UDP, SD_SEND, SO_CONNECT_TIME, SO_REUSEADDR,
-    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
+    AF_INET, CF_ACCEPT, FD_CONNECT, FD_WRITE, FIONREAD, IPPROTO_TCP, IPPROTO_UDP, POLLRDNORM,
+    POLLWRNORM, SD_SEND, SO_CONNECT_TIME, SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET,
+    WSA_INFINITE,
 };
 use wsa::engine::stepped::Stepped;
 use wsa::engine::{Engine, Waited};
 use wsa::{
-    Arg, BlockingHook, Caller, Error, FdSet, Memory as Pointer, MemoryMut, Process, Qos,
-    SocketHandle, WsaBuf, WsaBufMut, sockaddr,
+    Alertable, Arg, BlockingHook, Caller, Error, EventKind, FdSet, Memory as Pointer, MemoryMut,
+    MessageHook, Process, Qos, Signal, SocketHandle, WaitFor, WsaBuf, WsaBufMut, WsaNetworkEvents,
+    WsaPollFd, sockaddr,
 };
 
 const SOCKETS: usize = 4;
@@ -83,6 +85,7 @@ fn surface<'a, E: Engine<'a>>(process: &Process<'a, E>, step: i32) -> Result<(),
     if process.select(None, Some(&mut write), None, None) != Ok(1) {
         return Err(step + 5);
     }
+    notifications(process, client, step + 5)?;
     let mut condition = |_: &Caller| CF_ACCEPT;
     let condition: &mut dyn FnMut(&Caller) -> i32 = &mut condition;
     let server = process.wsa_accept(listener, MemoryMut::Null, None, Some(condition));
@@ -107,6 +110,45 @@ fn surface<'a, E: Engine<'a>>(process: &Process<'a, E>, step: i32) -> Result<(),
     }
     for socket in [client, server, listener] {
         process.closesocket(socket).map_err(|_| step + 9)?;
+    }
+    Ok(())
+}
+
+/// What WSAPoll, an event object, a queue of messages and a hook say of a connection.
+fn notifications<'a, E: Engine<'a>>(
+    process: &Process<'a, E>,
+    s: SocketHandle,
+    step: i32,
+) -> Result<(), i32> {
+    let mut fds = [WsaPollFd::new(s, POLLWRNORM | POLLRDNORM)];
+    if process.wsa_poll(&mut fds, -1) != Ok(1) || fds[0].revents != POLLWRNORM {
+        return Err(step);
+    }
+    let event = process.wsa_create_event().map_err(|_| step)?;
+    let auto = process.create_event(EventKind::AutoReset, Signal::Unset).map_err(|_| step)?;
+    process.wsa_event_select(s, event, FD_WRITE | FD_CONNECT).map_err(|_| step)?;
+    let (events, any) = ([auto, event], WaitFor::Any);
+    let waited = process.wsa_wait_for_multiple_events(&events, any, WSA_INFINITE, Alertable::Yes);
+    let mut found = WsaNetworkEvents::default();
+    let fetched = process.wsa_enum_network_events(s, event, Arg::Value(&mut found));
+    let bits = FD_WRITE | FD_CONNECT;
+    if (waited, fetched, found.network_events) != (Ok(1), Ok(()), bits) {
+        return Err(step);
+    }
+    process.wsa_async_select(s, 1, 2, FD_WRITE).map_err(|_| step)?;
+    let posted = process.wait_message(WSA_INFINITE);
+    if !matches!(posted, Ok(Some(message)) if message.event == FD_WRITE) {
+        return Err(step);
+    }
+    process.set_message_hook(Some(MessageHook::Function(|_| {})));
+    process.wsa_async_select(s, 1, 2, FD_WRITE).map_err(|_| step)?;
+    process.set_message_hook(None);
+    process.wsa_async_select(s, 0, 0, 0).map_err(|_| step)?;
+    if process.next_message().is_some() {
+        return Err(step);
+    }
+    for event in events {
+        process.wsa_close_event(event).map_err(|_| step)?;
     }
     Ok(())
 }

@@ -35,5 +35,6 @@ mod select;
 mod sequences;
 mod shutdown;
 mod stepped;
+mod thousand;
 mod transfer;
 mod vectored;
