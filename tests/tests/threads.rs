@@ -1,8 +1,8 @@
 //! Many threads in one process: nobody waits for what has happened already.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 
 use tapsock_stack::time::Duration;
@@ -10,7 +10,10 @@ use tapsock_tests::{Kernel, echo};
 use wsa::config::{Configuration, LinkChoice};
 use wsa::memory::MemoryMut;
 use wsa::start::{ThreadedProcess, start};
-use wsa::{BlockingHook, FdSet, SocketHandle};
+use wsa::{
+    Alertable, Arg, BlockingHook, EventHandle, EventKind, FdSet, MessageHook, Signal, SocketHandle,
+    WaitFor, WsaNetworkEvents,
+};
 
 const THREADS: usize = 8;
 const ROUNDS: u32 = 500;
@@ -163,4 +166,168 @@ fn a_blocking_hook_runs_again_and_again_until_it_cancels_the_call() {
     // Nobody connects: only the hook can end this.
     let code = process.accept(listener, MemoryMut::Null, None).unwrap_err().code();
     assert_eq!((code, runs.load(Ordering::Relaxed)), (10004, 6));
+}
+
+const FOR_EVER: u32 = 0xFFFF_FFFF;
+const FD_READ: i32 = 0x01;
+const FD_WRITE: i32 = 0x02;
+const FD_ACCEPT: i32 = 0x08;
+const FD_CONNECT: i32 = 0x10;
+const FD_CLOSE: i32 = 0x20;
+
+fn auto_reset(process: &ThreadedProcess) -> EventHandle {
+    process.create_event(EventKind::AutoReset, Signal::Unset).unwrap()
+}
+
+fn listening(process: &ThreadedProcess) -> (SocketHandle, SocketAddr) {
+    let address: SocketAddr = "127.0.0.1:7".parse().unwrap();
+    let listener = process.socket(2, 1, 0).unwrap();
+    process.bind_to(listener, address).unwrap();
+    process.listen(listener, 16).unwrap();
+    (listener, address)
+}
+
+#[test]
+fn two_threads_wake_each_other_by_event_objects() {
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
+    let (ping, pong) = (auto_reset(&process), auto_reset(&process));
+    let other = {
+        let process = Arc::clone(&process);
+        thread::spawn(move || {
+            for _ in 0..ROUNDS {
+                assert_eq!(process.wait_for_single(ping, FOR_EVER), Ok(0));
+                process.wsa_set_event(pong).unwrap();
+            }
+        })
+    };
+    for _ in 0..ROUNDS {
+        process.wsa_set_event(ping).unwrap();
+        assert_eq!(process.wait_for_single(pong, FOR_EVER), Ok(0));
+    }
+    other.join().unwrap();
+}
+
+#[test]
+fn an_auto_reset_event_lets_one_thread_go_and_a_manual_reset_event_all() {
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
+    let (one, all) = (auto_reset(&process), process.wsa_create_event().unwrap());
+    let (gone, goes) = mpsc::channel();
+    let waiting: Vec<_> = (0..THREADS)
+        .map(|_| {
+            let (process, gone) = (Arc::clone(&process), gone.clone());
+            thread::spawn(move || {
+                let events = [one, all];
+                let any = WaitFor::Any;
+                let waited =
+                    process.wsa_wait_for_multiple_events(&events, any, FOR_EVER, Alertable::No);
+                gone.send(waited.unwrap()).unwrap();
+            })
+        })
+        .collect();
+    for _ in 0..3 {
+        process.wsa_set_event(one).unwrap();
+        assert_eq!(goes.recv().unwrap(), 0);
+    }
+    process.wsa_set_event(all).unwrap();
+    assert!((3..THREADS).all(|_| goes.recv().unwrap() == 1));
+    for thread in waiting {
+        thread.join().unwrap();
+    }
+}
+
+/// Waits for the event, and gives what was recorded about the socket.
+fn next_events(process: &ThreadedProcess, s: SocketHandle, event: EventHandle) -> i32 {
+    assert_eq!(process.wait_for_single(event, FOR_EVER), Ok(0));
+    let mut found = WsaNetworkEvents::default();
+    process.wsa_enum_network_events(s, event, Arg::Value(&mut found)).unwrap();
+    found.network_events
+}
+
+#[test]
+fn a_server_and_a_client_talk_by_network_events_alone() {
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
+    let (listener, address) = listening(&process);
+    let server = {
+        let process = Arc::clone(&process);
+        thread::spawn(move || {
+            let event = process.wsa_create_event().unwrap();
+            process.wsa_event_select(listener, event, FD_ACCEPT).unwrap();
+            assert_eq!(next_events(&process, listener, event), FD_ACCEPT);
+            let s = process.accept(listener, MemoryMut::Null, None).unwrap();
+            let own = process.wsa_create_event().unwrap();
+            process.wsa_event_select(s, own, FD_READ | FD_CLOSE).unwrap();
+            let mut buffer = [0; 64];
+            loop {
+                let events = next_events(&process, s, own);
+                if events & FD_READ != 0 {
+                    let len = process.recv(s, (&mut buffer).into(), 0).unwrap();
+                    assert_eq!(process.send(s, buffer[..len].into(), 0), Ok(len));
+                }
+                if events & FD_CLOSE != 0 {
+                    process.closesocket(s).unwrap();
+                    return;
+                }
+            }
+        })
+    };
+    let s = process.socket(2, 1, 0).unwrap();
+    let event = process.wsa_create_event().unwrap();
+    process.wsa_event_select(s, event, FD_CONNECT | FD_READ | FD_CLOSE).unwrap();
+    assert_eq!(process.connect_to(s, address).unwrap_err().code(), 10035);
+    assert_eq!(next_events(&process, s, event), FD_CONNECT);
+    for round in 0..ROUNDS {
+        let sent = round.to_le_bytes();
+        assert_eq!(process.send(s, (&sent).into(), 0), Ok(4));
+        while next_events(&process, s, event) & FD_READ == 0 {}
+        let mut back = [0; 4];
+        assert_eq!(process.recv(s, (&mut back).into(), 0), Ok(4));
+        assert_eq!(back, sent);
+    }
+    process.shutdown(s, 1).unwrap();
+    while next_events(&process, s, event) & FD_CLOSE == 0 {}
+    server.join().unwrap();
+}
+
+#[test]
+fn messages_reach_the_thread_that_waits_for_them() {
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
+    let (_, address) = listening(&process);
+    let reader = {
+        let process = Arc::clone(&process);
+        let next = move || process.wait_message(FOR_EVER).unwrap().unwrap().event;
+        thread::spawn(move || [next(), next()])
+    };
+    let s = process.socket(2, 1, 0).unwrap();
+    process.wsa_async_select(s, 1, 1, FD_CONNECT | FD_WRITE).unwrap();
+    assert_eq!(process.connect_to(s, address).unwrap_err().code(), 10035);
+    assert_eq!(reader.join().unwrap(), [FD_CONNECT, FD_WRITE]);
+}
+
+#[test]
+fn a_hook_is_told_on_whatever_thread_and_may_call() {
+    let Some(kernel) = Kernel::start() else { return };
+    let process = Arc::new(started(LinkChoice::Tap(kernel.device().into()), 0x0202));
+    let address = kernel.tcp_server("10.77.0.1:0", echo).address();
+    let (told, tells) = mpsc::channel();
+    let hook = {
+        let process = Arc::downgrade(&process);
+        MessageHook::new(move |message| {
+            let Some(process) = process.upgrade() else { return };
+            let mut buffer = [0; 8];
+            let done = match message.event {
+                FD_WRITE => process.send(message.socket, b"x".into(), 0),
+                FD_READ => process.recv(message.socket, (&mut buffer).into(), 0),
+                _ => Ok(0),
+            };
+            // The test may have seen enough.
+            let _ = told.send((message.event, message.error, done));
+        })
+    };
+    process.set_message_hook(Some(hook));
+    let s = process.socket(2, 1, 0).unwrap();
+    process.wsa_async_select(s, 1, 1, FD_CONNECT | FD_WRITE | FD_READ).unwrap();
+    assert_eq!(process.connect_to(s, address).unwrap_err().code(), 10035);
+    let heard: Vec<_> = (0..3).map(|_| tells.recv().unwrap()).collect();
+    assert_eq!(heard, [(FD_CONNECT, 0, Ok(0)), (FD_WRITE, 0, Ok(1)), (FD_READ, 0, Ok(1))]);
+    process.set_message_hook(None);
 }
