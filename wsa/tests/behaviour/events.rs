@@ -224,6 +224,16 @@ fn a_set_that_is_reset_at_once_still_lets_go_who_waited() {
     assert_eq!(scene.world.now().total_millis(), 500);
     // Who comes later finds it reset.
     assert_eq!(client.wait_for_single(event, 1000), Ok(258));
+    // An auto-reset event lets go one of those that look while it is set, and nobody did.
+    let event = auto(client);
+    let pulse = client.clone();
+    scene.at(1600, move |_| {
+        as_thread(2, || {
+            pulse.wsa_set_event(event).unwrap();
+            pulse.wsa_reset_event(event).unwrap();
+        });
+    });
+    assert_eq!(client.wait_for_single(event, 1000), Ok(258));
 }
 
 #[test]
