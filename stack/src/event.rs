@@ -254,7 +254,7 @@ impl fmt::Display for PacketEvidence {
 }
 
 /// An endpoint with brackets around an IPv6 address (RFC 5952, section 6).
-struct Shown<'e>(&'e IpEndpoint);
+pub(crate) struct Shown<'e>(pub(crate) &'e IpEndpoint);
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -47,7 +47,7 @@ pub mod timer;
 pub mod udp;
 mod waiting;
 
-pub use stack::{Counters, Progress, Stack};
+pub use stack::{Counters, Progress, SocketRow, Stack};
 
 pub use smoltcp::time;
 pub use smoltcp::wire;

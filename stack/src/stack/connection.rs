@@ -691,7 +691,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.listener_happened(listener_id, Happened::ACCEPTABLE);
         } else {
             // The listener is gone, or others were faster and filled the queue.
-            self.counters.backlog_full += 1;
+            self.counters.accept_overrun += 1;
             self.reset(now, id, departing);
         }
     }

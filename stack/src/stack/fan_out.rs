@@ -20,6 +20,15 @@ enum Wish {
     Ignores,
 }
 
+/// What became of a datagram to many, the better the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    Unmatched,
+    Filtered,
+    Overflowed,
+    Taken,
+}
+
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Changes what a socket hears of `group`. It belongs to its groups until it leaves them or is
     /// closed; whether it has a peer does not matter. The reports that follow for routers leave
@@ -66,31 +75,34 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Gives a datagram to a broadcast address or a group to every socket that wants it. Only the
-    /// sockets on its port are looked at.
+    /// sockets on its port are looked at. It is counted once, for the best that became of it.
     pub(super) fn fan_out(&mut self, datagram: &Arriving<'_>) {
         let Self { net, demux, datagrams, datagram_events, counters, .. } = self;
-        let mut wanted = false;
+        let mut fate = Fate::Unmatched;
         demux.datagram_ports.find(&datagram.about.destination.port, |id| {
             let Some(socket) = datagrams.get_mut(id) else { return false };
             match wish(net, socket, &datagram.about) {
                 Wish::Ignores => return false,
                 Wish::Filters => {
                     socket.filtered += 1;
-                    counters.udp_filtered += 1;
+                    fate = fate.max(Fate::Filtered);
                 }
                 Wish::Takes if socket.accept(datagram) => {
                     counters.udp_copies += 1;
+                    fate = Fate::Taken;
                     if socket.happens(Happened::READABLE) {
                         push(datagram_events, id, |&id| datagrams.get(id).is_some());
                     }
                 }
-                Wish::Takes => counters.udp_overflowed += 1,
+                Wish::Takes => fate = fate.max(Fate::Overflowed),
             }
-            wanted = true;
             false
         });
-        if !wanted {
-            counters.udp_unmatched += 1;
+        match fate {
+            Fate::Unmatched => counters.udp_unmatched += 1,
+            Fate::Filtered => counters.udp_filtered += 1,
+            Fate::Overflowed => counters.udp_overflowed += 1,
+            Fate::Taken => counters.datagrams += 1,
         }
     }
 

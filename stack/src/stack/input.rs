@@ -54,6 +54,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     }
                 }
                 Received::Consumed { reply } => {
+                    self.counters.neighbor += 1;
                     if let Some(reply) = reply.and_then(|len| departing.get(..len)) {
                         self.transmit(now, reply);
                     }
@@ -135,19 +136,23 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Upper::Udp { .. } => self.udp_input(arrival, &parsed, packet, departing),
             Upper::Icmp { .. } => match icmp::parse_error(packet) {
                 Some(error) => self.icmp_input(arrival, &error, departing),
-                None if parsed.delivery == Delivery::Own => {
-                    self.answer_for_nobody(arrival.now, packet, departing);
+                None => {
+                    self.counters.others += 1;
+                    if parsed.delivery == Delivery::Own {
+                        self.answer_for_nobody(arrival.now, packet, departing);
+                    }
                 }
-                None => {}
             },
-            Upper::Other if parsed.delivery == Delivery::Own => {
-                if self.icmp_allowed(arrival.now) {
+            // IGMP has ended before; what this stack says itself is for others.
+            Upper::Igmp => self.counters.others += 1,
+            Upper::Other => {
+                self.counters.others += 1;
+                if parsed.delivery == Delivery::Own && self.icmp_allowed(arrival.now) {
                     self.answer_for_nobody(arrival.now, packet, departing);
                 }
             }
-            // IGMP has ended before; what this stack says itself is for others. Fragments were
-            // sorted out above.
-            Upper::Igmp | Upper::Other | Upper::Fragment(_) => {}
+            // Fragments were sorted out above.
+            Upper::Fragment(_) => {}
         }
     }
 
@@ -168,7 +173,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 }
                 Err(reason) => self.dropped(reason),
             },
-            Ok(None) => {}
+            Ok(None) => self.counters.fragments += 1,
             Err(reason) => self.dropped(reason),
         }
         self.counters.reassembly_evicted = self.net.reassembly_evictions();
@@ -213,10 +218,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let flow = Flow { local: segment.destination, remote: segment.source };
         match self.demux.flows.get(&flow) {
             Some(Target::Connection(id)) => {
+                self.counters.segments += 1;
                 self.connection_input(arrival, id, segment, packet, departing);
                 return;
             }
             Some(Target::Rest(id)) if !self.rest_input(arrival.now, id, segment, departing) => {
+                self.counters.segments += 1;
                 return;
             }
             Some(Target::Rest(_)) | None => {}
@@ -256,6 +263,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         match self.open_passive(arrival.now, id, segment) {
             Some(connection) => {
+                self.counters.segments += 1;
                 self.connection_input(arrival, connection, segment, packet, departing);
             }
             None => self.counters.tcp_exhausted += 1,
@@ -518,6 +526,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Receiver::Socket(id) => {
                 let Some(socket) = self.datagrams.get_mut(id) else { return };
                 if socket.accept(&datagram) {
+                    self.counters.datagrams += 1;
                     self.datagram_happened(id, Happened::READABLE);
                 } else {
                     self.counters.udp_overflowed += 1;

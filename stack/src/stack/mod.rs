@@ -4,6 +4,7 @@ mod connection;
 mod fan_out;
 mod input;
 mod neighbors;
+mod netstat;
 mod output;
 mod tcp;
 mod time_wait;
@@ -11,6 +12,7 @@ mod udp;
 
 use core::fmt;
 
+pub use netstat::SocketRow;
 use smoltcp::iface::SocketSet;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
@@ -81,6 +83,8 @@ impl Drops {
 }
 
 /// What happened since the stack was made. Every counter only grows.
+///
+/// Whatever arrives is counted once more, for what became of it: see [`Counters::arrived`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
@@ -98,6 +102,9 @@ pub struct Counters {
     pub loopback_overrun: u64,
     /// Frames and packets dropped on arrival, by reason.
     pub dropped: Drops,
+    /// Fragments kept until the rest of their packet arrives. The last one is counted as what the
+    /// packet turns out to be.
+    pub fragments: u64,
     /// Packets put together from fragments.
     pub reassembled: u64,
     /// Packets given up because their fragments did not all arrive in time.
@@ -114,10 +121,17 @@ pub struct Counters {
     pub no_route: u64,
     /// Packets lost because a neighbor did not answer or because too many waited for one.
     pub no_neighbor: u64,
+    /// ARP and neighbor discovery, which end below IP.
+    pub neighbor: u64,
+    /// Segments for a connection, for a four-tuple in TIME-WAIT, or that began a connection.
+    pub segments: u64,
     /// Segments for which there is no connection and no listener.
     pub tcp_unmatched: u64,
     /// SYNs that a full accept queue refused.
     pub backlog_full: u64,
+    /// Connections reset at the end of their handshake because their listener was gone or others
+    /// had filled its queue.
+    pub accept_overrun: u64,
     /// SYNs that a full queue of half-open connections dropped.
     pub half_open_full: u64,
     /// SYNs dropped because no socket or no memory was left.
@@ -130,6 +144,8 @@ pub struct Counters {
     pub time_wait_answers: u64,
     /// Four-tuples that left TIME-WAIT for a newer SYN.
     pub time_wait_reused: u64,
+    /// Datagrams that a socket queued.
+    pub datagrams: u64,
     /// Datagrams dropped because their socket is connected to another peer.
     pub udp_filtered: u64,
     /// Datagrams dropped because a receive queue was full.
@@ -144,8 +160,68 @@ pub struct Counters {
     pub icmp_matched: u64,
     /// ICMP errors about nothing that is in flight here.
     pub icmp_unmatched: u64,
+    /// Packets that no socket is asked about: ICMP that is no error, and other protocols.
+    pub others: u64,
     /// Sockets that smoltcp was asked about: at most a few a packet, whatever their number.
     pub sockets_touched: u64,
+}
+
+impl Counters {
+    /// Frames from the link and packets from the loopback: what there was to deal with.
+    ///
+    /// Each is counted under exactly one of the counters that [`Counters::accounted`] adds up, so
+    /// the two are equal whenever [`Stack::poll`] has come to rest.
+    pub const fn arrived(&self) -> u64 {
+        self.frames_in + self.loopback
+    }
+
+    /// What was dealt with: delivered, answered, or dropped for one reason.
+    pub fn accounted(&self) -> u64 {
+        // A new counter has to find its place here: among the fates of what arrived, or not.
+        let Self {
+            frames_in: _,
+            frames_out: _,
+            link_down: _,
+            link_overrun: _,
+            loopback: _,
+            loopback_overrun: _,
+            dropped,
+            fragments,
+            reassembled: _,
+            reassembly_expired: _,
+            reassembly_evicted: _,
+            fragmented: _,
+            too_big: _,
+            path_mtu_lowered: _,
+            no_route: _,
+            no_neighbor: _,
+            neighbor,
+            segments,
+            tcp_unmatched,
+            backlog_full,
+            accept_overrun: _,
+            half_open_full,
+            tcp_exhausted,
+            challenges: _,
+            unread_resets: _,
+            time_wait_answers: _,
+            time_wait_reused: _,
+            datagrams,
+            udp_filtered,
+            udp_overflowed,
+            udp_copies: _,
+            udp_unmatched,
+            icmp_withheld: _,
+            icmp_matched,
+            icmp_unmatched,
+            others,
+            sockets_touched: _,
+        } = self;
+        let tcp = segments + tcp_unmatched + backlog_full + half_open_full + tcp_exhausted;
+        let udp = datagrams + udp_filtered + udp_overflowed + udp_unmatched;
+        let icmp = icmp_matched + icmp_unmatched;
+        dropped.total() + fragments + neighbor + tcp + udp + icmp + others
+    }
 }
 
 /// Where a packet came from, and when.

@@ -203,7 +203,7 @@ fn whoever_completes_last_for_a_queue_that_others_filled_is_reset() {
     slow.sends(". 1 ack 1");
     let lines = scene.capture.lines(true);
     assert_eq!(lines, ["0 > R. 1:1 ack 1"]);
-    assert_eq!(counters(&scene).backlog_full, 1);
+    assert_eq!(counters(&scene).accept_overrun, 1);
     assert!(scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).is_some());
     assert!(scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).is_none());
 }

@@ -12,6 +12,7 @@ mod limits;
 mod listener;
 mod marks;
 mod multicast;
+mod netstat;
 mod path_mtu;
 mod patience;
 mod robustness;
