@@ -12,7 +12,7 @@ use crate::port::{Binding, Transport};
 use crate::storage::{Fifo, Storage, scatter};
 use crate::tcp::{
     Close, Connect, Connection, Listener, ListenerOptions, OpenError, Phase, ReceiveError, Role,
-    SendError, Take, TcpInfo, TcpOptions, TcpStatus,
+    RouteError, SendError, Take, TcpInfo, TcpOptions, TcpStatus,
 };
 use crate::{ListenerId, TcpId};
 
@@ -25,9 +25,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// # Errors
     /// [`OpenError::InUse`] when the four-tuple belongs to another connection or rests in
     /// TIME-WAIT, [`OpenError::Exhausted`] when no socket is left, [`OpenError::Route`] when the
-    /// destination cannot be reached.
+    /// destination cannot be reached, or is a group (RFC 9293, section 3.9.2.3).
     pub fn tcp_connect(&mut self, now: Instant, request: &Connect) -> Result<TcpId, OpenError> {
-        self.source_for(request.remote.addr).map_err(OpenError::Route)?;
+        let remote = request.remote.addr;
+        if remote.is_multicast() || self.is_broadcast(remote) {
+            return Err(OpenError::Route(RouteError::NoRoute));
+        }
+        self.source_for(remote).map_err(OpenError::Route)?;
         let id = self.core.open_active(now, request)?;
         self.core.service(now, id, self.departing.as_mut());
         Ok(id)

@@ -238,6 +238,26 @@ fn a_router_that_refuses_by_any_code_is_told_from_silence() {
 }
 
 #[test]
+fn a_stream_to_a_group_is_refused_and_no_frame_is_sent() {
+    let scene = scene();
+    let frames = scene.capture.frames().len();
+    for address in ["239.1.1.1", "255.255.255.255", "10.0.0.255", "ff15::1"] {
+        let remote = IpEndpoint::new(address.parse().unwrap(), 80);
+        let own = scene.host.with(|stack, _| {
+            let own = |cidr: &&tapsock_stack::wire::IpCidr| {
+                cidr.address().version() == remote.addr.version()
+            };
+            stack.addresses().iter().find(own).unwrap().address()
+        });
+        let request = tapsock_stack::tcp::Connect::new(IpEndpoint::new(own, 7000), remote);
+        let refused = scene.host.with(|stack, now| stack.tcp_connect(now, &request));
+        assert_eq!(refused, Err(OpenError::Route(RouteError::NoRoute)), "{address}");
+    }
+    scene.until(30.0);
+    assert_eq!(scene.capture.frames().len(), frames);
+}
+
+#[test]
 fn without_a_route_the_call_fails_and_no_frame_is_sent() {
     let scene = scene();
     let frames = scene.capture.frames().len();

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tapsock_stack::Counters;
-use tapsock_stack::tcp::State;
+use tapsock_stack::tcp::TcpState as State;
 
 /// The family of an ICMP error (4 or 6), its type and its code.
 pub type IcmpKind = (u8, u8, u8);

@@ -3,7 +3,7 @@
 use tapsock_stack::config::{ConnectPolicy, Route};
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::storage::Storage;
-use tapsock_stack::tcp::{Close, Connect, SendError, Take, TcpOptions};
+use tapsock_stack::tcp::{Close, Connect, KeepAlive, SendError, Take, TcpOptions};
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::IpCidr;
 use wsa::engine::Engine;
@@ -83,9 +83,11 @@ where
                     |seconds: u8| (seconds != 0).then_some(Duration::from_secs(seconds.into()));
                 let options = TcpOptions {
                     nodelay: nodelay % 2 == 1,
-                    keep_alive: seconds(keep_alive),
+                    keep_alive: seconds(keep_alive)
+                        .map(|idle| KeepAlive { idle, ..KeepAlive::DEFAULT }),
                     max_rt: seconds(max_rt),
                     hop_limit: Some(hop_limit),
+                    ..TcpOptions::default()
                 };
                 let id = pick(&self.held.connections, connection)?;
                 self.stack(|stack, now| stack.tcp_set(now, id, &options));
