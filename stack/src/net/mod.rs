@@ -223,6 +223,16 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         self.routes.hop(destination)
     }
 
+    /// The same for a packet from `source`: a loopback address never leaves this host (RFC 1122
+    /// section 3.2.1.3 (g), RFC 4291 section 2.5.3).
+    pub fn hop_from(&self, source: IpAddress, destination: IpAddress) -> Hop {
+        match self.routes.hop(destination) {
+            Hop::Local => Hop::Local,
+            _ if routes::is_loopback(source) => Hop::NoRoute,
+            hop => hop,
+        }
+    }
+
     /// The own address that a packet to `destination` should come from; `None` when there is no
     /// route or no address of this family.
     pub fn source_for(&self, destination: IpAddress) -> Option<IpAddress> {

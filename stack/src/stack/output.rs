@@ -25,7 +25,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         owner: Option<SocketRef>,
     ) -> Sent {
         let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
-        let Some((_, destination)) = sanity::addresses(packet) else { return Sent::Lost };
+        let Some((source, destination)) = sanity::addresses(packet) else { return Sent::Lost };
         let fill = match owner {
             Some(SocketRef::Udp(id))
                 if self
@@ -37,7 +37,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => checksum::fill,
         };
-        let hardware = match self.net.hop(destination) {
+        let hardware = match self.net.hop_from(source, destination) {
             Hop::Local => return self.turn_back(packet),
             Hop::NoRoute => {
                 self.counters.no_route += 1;

@@ -8,6 +8,7 @@ use super::Stack;
 use super::connection::CLOSED_UNREAD;
 use crate::event::Happened;
 use crate::link::Link;
+use crate::net::Hop;
 use crate::port::{Binding, Transport};
 use crate::storage::{Fifo, Storage, scatter};
 use crate::tcp::{
@@ -25,10 +26,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// # Errors
     /// [`OpenError::InUse`] when the four-tuple belongs to another connection or rests in
     /// TIME-WAIT, [`OpenError::Exhausted`] when no socket is left, [`OpenError::Route`] when the
-    /// destination cannot be reached, or is a group (RFC 9293, section 3.9.2.3).
+    /// destination cannot be reached from this address, or is a group (RFC 9293, section 3.9.2.3),
+    /// or when the address is not one of the stack's own.
     pub fn tcp_connect(&mut self, now: Instant, request: &Connect) -> Result<TcpId, OpenError> {
-        let remote = request.remote.addr;
-        if remote.is_multicast() || self.is_broadcast(remote) {
+        let (local, remote) = (request.local.addr, request.remote.addr);
+        let to_group = remote.is_multicast() || self.is_broadcast(remote);
+        let no_way = self.core.net.hop_from(local, remote) == Hop::NoRoute;
+        if to_group || no_way || !self.is_own_address(local) {
             return Err(OpenError::Route(RouteError::NoRoute));
         }
         self.source_for(remote).map_err(OpenError::Route)?;

@@ -72,7 +72,8 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ///
     /// # Errors
     /// [`OpenError::Exhausted`] when a table is full, [`OpenError::Stale`] for a stale handle,
-    /// [`OpenError::Route`] when the two addresses are of different families.
+    /// [`OpenError::Route`] when `local` is not one of the stack's own addresses or the two are of
+    /// different families.
     pub fn udp_connect(
         &mut self,
         id: UdpId,
@@ -81,7 +82,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ) -> Result<(), OpenError> {
         let core = &mut self.core;
         let Some(socket) = core.datagrams.get(id) else { return Err(OpenError::Stale) };
-        if Family::of(local) != Family::of(remote.addr) {
+        if !core.net.is_own_address(local) || Family::of(local) != Family::of(remote.addr) {
             return Err(OpenError::Route(RouteError::NoRoute));
         }
         let bound = (socket.address, socket.port);
@@ -283,7 +284,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             (false, hops) => hops.unwrap_or(hop_limit).max(1),
         };
         let traffic_class = class.unwrap_or(traffic_class);
-        if Family::of(source) != Family::of(remote.addr) {
+        let hop = self.net.hop_from(source, remote.addr);
+        if Family::of(source) != Family::of(remote.addr) || hop == Hop::NoRoute {
             return Err(SendError::NoRoute);
         }
         let data_len = total_len(pieces.clone());

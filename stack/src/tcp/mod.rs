@@ -31,7 +31,7 @@ use stage::Stage;
 /// A connection attempt.
 #[derive(Debug, Clone, Copy)]
 pub struct Connect {
-    /// This side. The address must be one of the stack's own; the port is not checked against
+    /// This side. The address is one of the stack's own; the port is not checked against
     /// bindings.
     pub local: IpEndpoint,
     /// The other side.

@@ -5,7 +5,7 @@ use tapsock_stack::config::{ConnectPolicy, Route};
 use tapsock_stack::event::{Asked, Cause, CauseKind, Evidence, Happened, PacketSummary, Silence};
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Answer, Conditions, Pair, Router, World};
-use tapsock_stack::tcp::{OpenError, Phase, RouteError, SendError, Take};
+use tapsock_stack::tcp::{Connect, OpenError, Phase, RouteError, SendError, Take};
 use tapsock_stack::wire::{IpAddress, IpCidr, IpEndpoint};
 use tapsock_stack::{TcpId, UdpId};
 
@@ -244,15 +244,59 @@ fn a_stream_to_a_group_is_refused_and_no_frame_is_sent() {
     for address in ["239.1.1.1", "255.255.255.255", "10.0.0.255", "ff15::1"] {
         let remote = IpEndpoint::new(address.parse().unwrap(), 80);
         let own = scene.host.with(|stack, _| {
-            let own = |cidr: &&tapsock_stack::wire::IpCidr| {
-                cidr.address().version() == remote.addr.version()
-            };
-            stack.addresses().iter().find(own).unwrap().address()
+            let mut own = stack.addresses().iter().map(IpCidr::address);
+            own.rfind(|own| own.version() == remote.addr.version()).unwrap()
         });
-        let request = tapsock_stack::tcp::Connect::new(IpEndpoint::new(own, 7000), remote);
+        let request = Connect::new(IpEndpoint::new(own, 7000), remote);
         let refused = scene.host.with(|stack, now| stack.tcp_connect(now, &request));
         assert_eq!(refused, Err(OpenError::Route(RouteError::NoRoute)), "{address}");
     }
+    scene.until(30.0);
+    assert_eq!(scene.capture.frames().len(), frames);
+}
+
+#[test]
+fn nothing_is_opened_from_an_address_that_is_not_own() {
+    let scene = scene();
+    let (other, remote) = (IpAddress::v4(10, 0, 0, 9), scene.remote(80));
+    let socket = udp(&scene, Family::V4, 5000);
+    scene.host.with(|stack, now| {
+        let refused = OpenError::Route(RouteError::NoRoute);
+        let request = Connect::new(IpEndpoint::new(other, 7000), remote);
+        assert_eq!(stack.tcp_connect(now, &request), Err(refused));
+        assert_eq!(stack.udp_connect(socket, other, remote), Err(refused));
+        assert_eq!(stack.udp(socket).unwrap().peer, None);
+        stack.add_address(IpCidr::new(other, 24)).unwrap();
+        assert!(stack.tcp_connect(now, &request).is_ok());
+        assert_eq!(stack.udp_connect(socket, other, remote), Ok(()));
+    });
+}
+
+#[test]
+fn a_loopback_address_never_leaves_the_host() {
+    let scene = scene();
+    let frames = scene.capture.frames().len();
+    for (own, remote) in [("127.0.0.1", "10.0.0.2"), ("::1", "fd00::2")] {
+        let own: IpAddress = own.parse().unwrap();
+        let remote = IpEndpoint::new(remote.parse().unwrap(), 80);
+        scene.host.with(|stack, now| {
+            let request = Connect::new(IpEndpoint::new(own, 7000), remote);
+            let refused = Err(OpenError::Route(RouteError::NoRoute));
+            assert_eq!(stack.tcp_connect(now, &request), refused);
+            let address = BindAddress::Address(own);
+            let binding = stack.bind(Transport::Udp, address, 5000, Share::Default).unwrap();
+            let socket = stack.udp_open(binding, 100, 0).unwrap();
+            assert_eq!(stack.udp_send(now, socket, remote, b"x"), Err(SendError::NoRoute));
+        });
+    }
+    // Nor when the other end was this host's own and is no more.
+    let moving = IpAddress::v4(10, 0, 0, 7);
+    scene.host.with(|stack, now| {
+        stack.add_address(IpCidr::new(moving, 24)).unwrap();
+        let own = IpEndpoint::new(IpAddress::v4(127, 0, 0, 1), 7000);
+        stack.tcp_connect(now, &Connect::new(own, IpEndpoint::new(moving, 80))).unwrap();
+        stack.remove_address(moving);
+    });
     scene.until(30.0);
     assert_eq!(scene.capture.frames().len(), frames);
 }
