@@ -121,7 +121,8 @@ pub struct Counters {
     pub no_route: u64,
     /// Packets lost because a neighbor did not answer or because too many waited for one.
     pub no_neighbor: u64,
-    /// ARP and neighbor discovery, which end below IP.
+    /// ARP, neighbor discovery, and what routers and hosts say about groups: it ends below the
+    /// sockets.
     pub neighbor: u64,
     /// Segments for a connection, for a four-tuple in TIME-WAIT, or that began a connection.
     pub segments: u64,
@@ -144,11 +145,12 @@ pub struct Counters {
     pub time_wait_answers: u64,
     /// Four-tuples that left TIME-WAIT for a newer SYN.
     pub time_wait_reused: u64,
-    /// Datagrams that a socket queued.
+    /// Datagrams that a socket queued, or, of those to many, at least one.
     pub datagrams: u64,
-    /// Datagrams dropped because their socket is connected to another peer.
+    /// Datagrams dropped because their socket, or of those to many each one, is connected to another
+    /// peer.
     pub udp_filtered: u64,
-    /// Datagrams dropped because a receive queue was full.
+    /// Datagrams dropped because a receive queue, or of those to many each one, was full.
     pub udp_overflowed: u64,
     /// Copies of datagrams to a broadcast address or a group that sockets took.
     pub udp_copies: u64,
