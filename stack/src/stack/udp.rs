@@ -12,7 +12,7 @@ use crate::demux::{Bound, Flow};
 use crate::event::SocketRef;
 use crate::link::Link;
 use crate::net::fragment::FRAGMENT_HEADER_LEN;
-use crate::net::{mark, routes};
+use crate::net::{Hop, mark, routes};
 use crate::port::{BindAddress, Binding, Family, Transport};
 use crate::storage::{Storage, total_len};
 use crate::tcp::{OpenError, RouteError, SendError, Take};
