@@ -50,6 +50,12 @@ impl Flow {
         }
     }
 
+    /// The peer begins anew. What the stack stands at is not forgotten: it may not take the SYN.
+    pub(crate) fn reopen(&mut self, initial: u8) {
+        self.initial = INITIAL[usize::from(initial) % INITIAL.len()];
+        self.next = self.initial;
+    }
+
     pub(crate) fn tuple(&self) -> Tuple {
         (self.local, self.remote)
     }
@@ -76,7 +82,8 @@ impl Flow {
             self.acknowledged = Some(acknowledgment);
             let shift = if flags & 2 == 0 { self.shift } else { 0 };
             self.window = u32::from(window) << shift.min(14);
-            if self.agreed.is_none() {
+            // The first one after the stack's SYN, or its SYN itself, acknowledges the peer's SYN.
+            if self.agreed.is_none() && self.stack_initial.is_some() {
                 self.agreed = Some(acknowledgment.wrapping_sub(1));
             }
         }

@@ -113,8 +113,10 @@ impl Wire {
             Operation::Open { from, to, port, local, initial, options } => {
                 let local = local_endpoint(to, local);
                 let remote = IpEndpoint::new(address_like(from, local.addr), peer_port(port));
-                *self.flow_mut(local, remote) = Flow::new(local, remote, initial);
-                self.segment(local, remote, &Numbers { flags: 2, options, ..Numbers::default() });
+                self.flow_mut(local, remote).reopen(initial);
+                let sequence = (2, 0);
+                let numbers = Numbers { flags: 2, sequence, options, ..Numbers::default() };
+                self.segment(local, remote, &numbers);
             }
             Operation::Segment {
                 flow,
