@@ -328,6 +328,8 @@ operations! {
     0x2b Address { #[doc = "Which."] address: u8, #[doc = "Odd takes it away."] remove: u8, }
     /// Adds a route, or removes one.
     0x2c Route { #[doc = "To which address."] to: u8, #[doc = "Bits of the prefix."] bits: u8, #[doc = "Over which address."] gateway: u8, #[doc = "Odd removes it."] remove: u8, }
+    /// Changes what a datagram socket hears of a group.
+    0x2d Membership { #[doc = "Which socket."] socket: u8, #[doc = "The group's address."] group: u8, #[doc = "0 joins, 1 leaves, 2 joins a source, 3 leaves it, 4 blocks it, 5 unblocks it."] change: u8, #[doc = "The source's address."] source: u8, }
 
     /// WSAStartup.
     0x40 WsaStartup { #[doc = "The version's minor part; its major part is 2 when this is even."] version: u8, }
@@ -371,6 +373,28 @@ operations! {
     0x53 WsaSelect { #[doc = "Which sets: 1 read, 2 write, 4 except."] sets: u8, #[doc = "Hundredths of a second; 255 for ever."] timeout: u8, }
     /// getsockname, getpeername and the like.
     0x54 WsaNames { #[doc = "Which socket."] socket: u8, #[doc = "Room for a name."] room: u8, }
+    /// WSAPoll over all sockets.
+    0x55 WsaPoll { #[doc = "What is asked."] events: u16, #[doc = "Hundredths of a second; 255 for ever."] timeout: u8, }
+    /// WSACreateEvent, WSASetEvent, WSAResetEvent or WSACloseEvent.
+    0x56 WsaEvent { #[doc = "Which call, in this order."] call: u8, #[doc = "Which event object."] event: u8, }
+    /// WSAEventSelect.
+    0x57 WsaEventSelect { #[doc = "Which socket."] socket: u8, #[doc = "Which event object."] event: u8, #[doc = "For which events."] events: u16, }
+    /// WSAEnumNetworkEvents.
+    0x58 WsaEnum { #[doc = "Which socket."] socket: u8, #[doc = "Which event object; none from 128 on."] event: u8, }
+    /// WSAWaitForMultipleEvents on all event objects.
+    0x59 WsaWait { #[doc = "1 for all of them, 2 alertable."] how: u8, #[doc = "Hundredths of a second; 255 for ever."] timeout: u8, }
+    /// WSAAsyncSelect.
+    0x5a WsaAsyncSelect { #[doc = "Which socket."] socket: u8, #[doc = "Which window."] window: u8, #[doc = "For which events."] events: u16, }
+    /// Takes messages out of the queue.
+    0x5b WsaMessages { #[doc = "How many at the most."] count: u8, }
+    /// WSASend with a list of buffers.
+    0x5c WsaSendList { #[doc = "Which socket."] socket: u8, #[doc = "Bytes in the first buffer."] first: u16, #[doc = "Bytes in the second."] second: u16, #[doc = "Flags."] flags: u8, }
+    /// WSARecv with a list of buffers.
+    0x5d WsaRecvList { #[doc = "Which socket."] socket: u8, #[doc = "Room in the first buffer."] first: u16, #[doc = "Room in the second."] second: u16, #[doc = "Flags."] flags: u8, }
+    /// WSASendMsg.
+    0x5e WsaSendMsg { #[doc = "Which socket."] socket: u8, #[doc = "To which address."] to: u8, #[doc = "To which port, counted from 6000."] port: u8, #[doc = "Bytes."] len: u16, #[doc = "Control messages."] control: Vec<u8>, }
+    /// WSARecvMsg.
+    0x5f WsaRecvMsg { #[doc = "Which socket."] socket: u8, #[doc = "Room for data."] len: u16, #[doc = "Room for control messages."] control: u8, #[doc = "Flags."] flags: u8, }
 }
 
 /// The operations in `input`, at most 400.

@@ -226,7 +226,7 @@ fn fragments(packet: &Packet, cut: Cut) -> Vec<(Vec<u8>, Option<Place>)> {
         }
         // The first is missing.
         5 => {
-            parts.remove(0);
+            parts.drain(..1.min(parts.len()));
         }
         // They end beyond what a packet can be.
         6 => {

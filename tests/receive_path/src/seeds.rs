@@ -132,6 +132,8 @@ fn scripts() -> Vec<(String, u8, Vec<Operation>)> {
     causes(&mut add);
     below(&mut add);
     winsock(&mut add);
+    readiness(&mut add);
+    groups(&mut add);
     scripts
 }
 
@@ -829,6 +831,149 @@ fn winsock(add: &mut Add<'_>) {
             WsaSocket { kind: 0 },
             WsaStartup { version: 5 },
             WsaSocket { kind: 0 },
+        ],
+    );
+}
+
+fn readiness(add: &mut Add<'_>) {
+    add(
+        "wsa-events",
+        vec![
+            WsaSocket { kind: 0 },
+            WsaSocket { kind: 0 },
+            WsaEvent { call: 0, event: 0 },
+            WsaEvent { call: 0, event: 0 },
+            WsaBind { socket: 0, address: UNSPECIFIED, local: 0 },
+            WsaListen { socket: 0, backlog: 3 },
+            WsaEventSelect { socket: 0, event: 0, events: 0x3f },
+            WsaEventSelect { socket: 1, event: 1, events: 0x3f },
+            WsaConnect { socket: 1, to: PEER, port: 3 },
+            open(0, 0, 0, 1),
+            exact(1, ACK),
+            WsaWait { how: 0, timeout: 200 },
+            WsaEnum { socket: 0, event: 0 },
+            WsaAccept { socket: 0, condition: 9 },
+            data(1, 20),
+            exact(0, RST | ACK),
+            WsaWait { how: 1, timeout: 255 },
+            WsaEnum { socket: 1, event: 1 },
+            WsaEnum { socket: 2, event: 200 },
+            WsaPoll { events: 0x310, timeout: 50 },
+            WsaRecv { socket: 2, len: 9, flags: 0 },
+            exact(1, FIN | ACK),
+            WsaEvent { call: 1, event: 0 },
+            WsaEvent { call: 2, event: 0 },
+            WsaEvent { call: 3, event: 0 },
+            WsaWait { how: 2, timeout: 3 },
+        ],
+    );
+    add(
+        "wsa-messages",
+        vec![
+            WsaSocket { kind: 2 },
+            WsaBind { socket: 0, address: HOST, local: 2 },
+            WsaAsyncSelect { socket: 0, window: 1, events: 0x3f },
+            Datagram { from: PEER, to: HOST, port: 0, local: 2, len: 40 },
+            WsaMessages { count: 9 },
+            WsaRecvList { socket: 0, first: 10, second: 60, flags: 0 },
+            Datagram { from: PEER, to: HOST, port: 0, local: 2, len: 40 },
+            WsaMessages { count: 9 },
+            WsaClose { socket: 0 },
+            WsaMessages { count: 9 },
+        ],
+    );
+    add(
+        "wsa-lists",
+        vec![
+            WsaSocket { kind: 0 },
+            WsaConnect { socket: 0, to: PEER, port: 0 },
+            Segment {
+                flow: 0,
+                flags: SYN | ACK,
+                sequence: 2,
+                sequence_by: 0,
+                acknowledgment: 0,
+                acknowledgment_by: 0,
+                window: 0,
+                len: 0,
+                options: 1,
+            },
+            WsaPoll { events: 0x310, timeout: 0 },
+            WsaSendList { socket: 0, first: 100, second: 3000, flags: 0 },
+            exact(0, ACK),
+            data(0, 250),
+            WsaRecvList { socket: 0, first: 3, second: 400, flags: 2 },
+            WsaRecvList { socket: 0, first: 0, second: 90, flags: 0 },
+            WsaRecvList { socket: 0, first: 90, second: 5000, flags: 8 },
+        ],
+    );
+}
+
+fn groups(add: &mut Add<'_>) {
+    for family in [0, 1] {
+        let told = Datagram { from: PEER + family, to: GROUP + family, port: 1, local: 2, len: 30 };
+        let change = |change| Membership { socket: 0, group: GROUP + family, change, source: PEER };
+        let query = if family == 0 {
+            [
+                Extend { header: 0, bytes: vec![148, 4, 0, 0] },
+                Dress { what: 0, value: 1 },
+                Protocol {
+                    from: ROUTER,
+                    to: GROUP + 2,
+                    protocol: 2,
+                    body: vec![0x11, 10, 0, 0, 0, 0, 0, 0, 2, 10, 0, 0],
+                },
+            ]
+        } else {
+            [
+                Extend { header: 0, bytes: vec![5, 2, 0, 0, 1, 0] },
+                Dress { what: 0, value: 1 },
+                Message { from: 13, to: 17, kind: 130, code: 0, body: vec![0; 24] },
+            ]
+        };
+        let mut script = vec![
+            Bind { transport: 1, address: 240, local: 2, share: 1 },
+            OpenDatagram { binding: 0, room: 9 },
+            told.clone(),
+            change(0),
+            Wait { unit: SECOND, count: 3 },
+            told.clone(),
+            SendDatagram { socket: 0, to: GROUP + family, port: 1, len: 2000 },
+        ];
+        script.extend(query);
+        script.extend([
+            Wait { unit: SECOND, count: 20 },
+            change(4),
+            told.clone(),
+            change(5),
+            change(1),
+            change(2),
+            told.clone(),
+            change(3),
+            told,
+        ]);
+        add(&format!("groups-{family}"), script);
+    }
+    add(
+        "wsa-groups",
+        vec![
+            WsaSocket { kind: 2 },
+            WsaBind { socket: 0, address: UNSPECIFIED, local: 2 },
+            WsaSetOption { socket: 0, level: 3, option: 12, value: vec![239, 1, 1, 1, 0, 0, 0, 0] },
+            WsaSetOption { socket: 0, level: 3, option: 19, value: vec![1, 0, 0, 0] },
+            Datagram { from: PEER, to: GROUP, port: 1, local: 2, len: 30 },
+            WsaRecvMsg { socket: 0, len: 20, control: 64, flags: 0 },
+            WsaSendMsg { socket: 0, to: GROUP, port: 1, len: 30, control: vec![] },
+            WsaSendMsg {
+                socket: 0,
+                to: PEER,
+                port: 1,
+                len: 3000,
+                control: vec![
+                    20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0,
+                ],
+            },
+            WsaSetOption { socket: 0, level: 3, option: 13, value: vec![239, 1, 1, 1, 0, 0, 0, 0] },
         ],
     );
 }

@@ -1,5 +1,6 @@
 //! Plays a script against a stack and a process over it, and checks after each step.
 
+mod readiness;
 mod stack;
 mod winsock;
 
@@ -13,7 +14,7 @@ use tapsock_stack::tcp::Close;
 use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::{Counters, ListenerId, Progress, Stack, TcpId, UdpId};
 use wsa::engine::{Access, Engine};
-use wsa::{Process, SocketHandle};
+use wsa::{EventHandle, Process, SocketHandle};
 
 use crate::flow::{Tuple, own_byte, peer_byte};
 use crate::operation::Operation;
@@ -38,6 +39,7 @@ struct Held {
     connections: Vec<TcpId>,
     datagrams: Vec<UdpId>,
     sockets: Vec<SocketHandle>,
+    events: Vec<EventHandle>,
 }
 
 /// The most handles of a kind; further ones are closed at once by the end of the script.
@@ -123,7 +125,10 @@ where
             return;
         }
         // A handle that there is not (yet) leaves nothing to be done.
-        let _ = self.stack_call(operation).or_else(|| self.wsa_call(operation));
+        let _ = self
+            .stack_call(operation)
+            .or_else(|| self.wsa_call(operation))
+            .or_else(|| self.readiness_call(operation));
     }
 
     /// Notes a result for the digest.
@@ -209,7 +214,7 @@ where
         self.script.wire.borrow_mut().mend();
         self.script.refill();
         while self.process.wsa_cleanup().is_ok() {}
-        let Held { bindings, listeners, connections, datagrams, sockets: _ } =
+        let Held { bindings, listeners, connections, datagrams, sockets: _, events: _ } =
             std::mem::take(&mut self.held);
         self.stack(|stack, now| {
             listeners.into_iter().for_each(|id| stack.close_listener(now, id));

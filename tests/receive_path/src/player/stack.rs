@@ -5,6 +5,7 @@ use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{Close, Connect, KeepAlive, SendError, Take, TcpOptions};
 use tapsock_stack::time::Duration;
+use tapsock_stack::udp::Membership;
 use tapsock_stack::wire::IpCidr;
 use wsa::engine::Engine;
 
@@ -151,6 +152,21 @@ where
                         let _ = stack.add_route(Route { destination, gateway });
                     }
                 });
+            }
+            Operation::Membership { socket, group, change, source } => {
+                let id = pick(&self.held.datagrams, socket)?;
+                let group = address(group);
+                let source = address_like(source, group);
+                let change = match change % 6 {
+                    0 => Membership::Join,
+                    1 => Membership::Leave,
+                    2 => Membership::JoinSource(source),
+                    3 => Membership::LeaveSource(source),
+                    4 => Membership::Block(source),
+                    _ => Membership::Unblock(source),
+                };
+                let done = self.stack(|stack, _| stack.udp_membership(id, group, change));
+                self.note(done.is_ok());
             }
             _ => return None,
         }

@@ -4,7 +4,7 @@ use tapsock_stack::storage::Storage;
 use tapsock_stack::time::Duration;
 use wsa::constants::{AF_INET, AF_INET6, FIONBIO, FIONREAD, SIOCATMARK, SOCK_DGRAM, SOCK_STREAM};
 use wsa::engine::Engine;
-use wsa::{Arg, Error, FdSet, MemoryMut, SocketHandle};
+use wsa::{Arg, Error, FdSet, MemoryMut, SocketHandle, WsaBuf, WsaBufMut, WsaMsg, WsaMsgMut};
 
 use super::{HANDLES, Player, Reader, pick};
 use crate::flow::Tuple;
@@ -184,13 +184,68 @@ where
                 self.ended(&done);
                 self.note((name, self.process.cause(s).is_some()));
             }
+            Operation::WsaSendList { socket, first, second, flags } => {
+                let s = pick(&self.held.sockets, socket)?;
+                let tuple = self.names(s);
+                let data = self.stream(tuple, first.saturating_add(second));
+                let (first, second) = data.split_at(first.into());
+                let list = [WsaBuf::new(first), WsaBuf::new(second)];
+                let mut taken = 0;
+                let sent =
+                    self.process.wsa_send(s, Arg::Value(&list), Some(&mut taken), flags.into());
+                self.sent(tuple, &sent.map(|()| taken as usize));
+            }
+            Operation::WsaRecvList { socket, first, second, flags } => {
+                let s = pick(&self.held.sockets, socket)?;
+                self.begin_socket(s);
+                let mut buffer = vec![0; usize::from(first) + usize::from(second)];
+                let (head, tail) = buffer.split_at_mut(first.into());
+                let mut list = [WsaBufMut::new(head), WsaBufMut::new(tail)];
+                let (mut len, mut said) = (0, i32::from(flags));
+                let list = Arg::Value(&mut list[..]);
+                let got = self.process.wsa_recv(s, list, Some(&mut len), Some(&mut said));
+                self.ended(&got);
+                let len = got.map_or(0, |()| len as usize);
+                self.received(s, &buffer, len, flags);
+            }
+            Operation::WsaSendMsg { socket, to, port, len, ref control } => {
+                let s = pick(&self.held.sockets, socket)?;
+                let name = wsa::sockaddr(socket_address(address(to), 6000 + u16::from(port)));
+                let data = vec![7; len.into()];
+                let message = WsaMsg {
+                    name: name.memory(),
+                    namelen: name.len(),
+                    buffers: Arg::Value(&[WsaBuf::new(&data)]),
+                    control: WsaBuf::new(control),
+                };
+                let mut sent = 0;
+                let done = self.process.wsa_send_msg(s, Arg::Value(&message), 0, Some(&mut sent));
+                self.ended(&done);
+            }
+            Operation::WsaRecvMsg { socket, len, control, flags } => {
+                let s = pick(&self.held.sockets, socket)?;
+                let (mut buffer, mut name) = (vec![0; len.into()], [0; 28]);
+                let mut told = vec![0; control.into()];
+                let mut list = [WsaBufMut::new(&mut buffer)];
+                let mut message = WsaMsgMut {
+                    name: (&mut name).into(),
+                    namelen: 28,
+                    buffers: Arg::Value(&mut list),
+                    control: WsaBufMut::new(&mut told),
+                    flags: flags.into(),
+                };
+                let mut got = 0;
+                let done = self.process.wsa_recv_msg(s, Arg::Value(&mut message), Some(&mut got));
+                self.ended(&done);
+                self.note((got, buffer, told));
+            }
             _ => return None,
         }
         Some(())
     }
 
     /// A call has ended: its code is the last error, and part of the digest.
-    fn ended<T>(&mut self, outcome: &wsa::Result<T>) {
+    pub(super) fn ended<T>(&mut self, outcome: &wsa::Result<T>) {
         let code = outcome.as_ref().err().map_or(0, |error| error.code());
         assert_eq!(self.process.wsa_get_last_error(), code, "the last error is this call's");
         *self.report.codes.entry(code).or_default() += 1;
