@@ -7,7 +7,9 @@ use smoltcp::wire::IpProtocol;
 use super::{Arrival, Core, HEADER, TURN};
 use crate::config::{FullBacklog, OnError, OnReset};
 use crate::demux::{Flow, Receiver, Target};
-use crate::event::{Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary};
+use crate::event::{
+    Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
+};
 use crate::link::{Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
 use crate::net::{
@@ -370,7 +372,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             && let Some(len) = write_ack(room, local, remote, next, expected, window)
         {
             self.counters.challenges += 1;
-            self.connection_send(now, id, departing, len);
+            connection.mark(room);
+            // Past the stage, which learns from what smoltcp writes where smoltcp stands.
+            self.send(now, departing, len, Some(SocketRef::Tcp(id)));
         }
     }
 

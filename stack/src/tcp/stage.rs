@@ -69,9 +69,11 @@ pub(crate) struct Stage {
     edge_sequence: TcpSeqNumber,
     edge_acknowledgment: TcpSeqNumber,
     peer_shift: u8,
-    /// The window last advertised, and how it is scaled.
+    /// The window last advertised, in units of its scale.
     window: u16,
     shift: u8,
+    /// Where the window of our SYN|ACK ends, until smoltcp announces another.
+    first_edge: Option<TcpSeqNumber>,
     /// When the next challenge may be sent.
     challenge_at: Option<Instant>,
     /// Repetitions of the oldest segment since it was first sent.
@@ -112,6 +114,7 @@ impl Stage {
             peer_shift: 0,
             window: 0,
             shift: 0,
+            first_edge: None,
             challenge_at: None,
             retries: 0,
             probes: 0,
@@ -154,6 +157,13 @@ impl Stage {
         if segment.has(ACK) {
             self.acknowledged = segment.acknowledgment;
             self.window = segment.window;
+            self.first_edge = None;
+        }
+        if segment.has(SYN) {
+            // The window of a SYN is not scaled (RFC 7323, section 2.2).
+            self.window = segment.window >> self.shift;
+            self.first_edge = (segment.has(ACK) && self.shift > 0)
+                .then(|| segment.acknowledgment + usize::from(segment.window));
         }
         if segment.span() == 0 {
             // After a retransmission time-out smoltcp numbers its bare acknowledgments from where
@@ -245,6 +255,11 @@ impl Stage {
                 return Verdict::Challenge;
             }
         }
+        if self.first_edge.is_some_and(|edge| edge < segment.sequence + segment.payload) {
+            // smoltcp takes the window of its SYN|ACK for a scaled one, so it would take in what
+            // its buffer has no room for, and trip over it.
+            return Verdict::Challenge;
+        }
         self.probes = 0;
         self.count(segment);
         if segment.has(ACK) && !segment.has(SYN) && !segment.has(RST) {
@@ -315,6 +330,7 @@ impl Stage {
             return None;
         }
         self.challenge_at = Some(later(now, CHALLENGES));
+        self.acknowledged = expected;
         Some((self.furthest, expected, self.window))
     }
 

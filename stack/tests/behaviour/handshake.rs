@@ -425,3 +425,39 @@ fn a_wrong_acknowledgment_before_the_handshake_ends_is_reset_and_not_remembered(
         assert_eq!(resets, 2, "{:?}", scene.capture.lines(true));
     }
 }
+
+#[test]
+fn data_beyond_the_window_of_our_syn_is_refused_although_later_windows_are_scaled() {
+    // It has room for 65536 bytes, and a SYN can announce 65535.
+    let scene = scene();
+    scene.listen(5);
+    let peer = scene.client(5000);
+    peer.sends("S 0 scale 7");
+    scene.capture.lines(true);
+    peer.sends("P. 65536 ack 1 len 1");
+    scene.sent(["0 > . 1:1 ack 1"]);
+    peer.sends("P. 65536 ack 1 len 1000");
+    peer.sends("P. 1 ack 1 len 100");
+    let id = scene.host.with(|stack, _| stack.netstat().count());
+    assert_eq!(id, 2);
+    scene.until(1.0);
+    scene.sent(["0.01 > . 1:1 ack 101"]);
+    assert_eq!(scene.host.with(|stack, _| stack.counters().challenges), 1);
+}
+
+#[test]
+fn data_up_to_the_end_of_the_window_of_our_syn_is_kept() {
+    let scene = scene();
+    let listener = scene.listen(5);
+    let peer = scene.client(5000);
+    peer.sends("S 0 scale 7");
+    scene.capture.lines(true);
+    // The last byte of the window, and then all before it.
+    peer.sends("P. 65535 ack 1 len 1");
+    for at in 0..46 {
+        peer.sends(&format!("P. {} ack 1 len 1424", 1 + at * 1424));
+    }
+    peer.sends("P. 65505 ack 1 len 30");
+    let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).unwrap();
+    assert_eq!(scene.status(id).receivable, 65535);
+}

@@ -1,7 +1,7 @@
 //! A host under test, a peer whose every segment the test writes itself, and what passed the cable
 //! between them as an independent parser reads it.
 //!
-//! Segments are written as `FLAGS SEQ [ack N] [win N] [len N]`, with flags as tcpdump prints them
+//! Segments are written as `FLAGS SEQ [ack N] [win N] [len N] [mss N] [scale N]`, with flags as tcpdump prints them
 //! (`S` SYN, `F` FIN, `R` RST, `P` PSH, `.` ACK) and numbers relative to the first SYN of their
 //! direction. Times are seconds since the scene began.
 
@@ -451,6 +451,7 @@ impl Peer<'_> {
         let flags = words.next().unwrap();
         let sequence: i64 = words.next().unwrap().parse().unwrap();
         let (mut acknowledgment, mut window, mut length, mut mss) = (0i64, 65535, 0, 1460u16);
+        let mut scale = None;
         while let Some(word) = words.next() {
             let number: i64 = words.next().unwrap().parse().unwrap();
             match word {
@@ -458,6 +459,7 @@ impl Peer<'_> {
                 "win" => window = number,
                 "len" => length = number,
                 "mss" => mss = number as u16,
+                "scale" => scale = Some(TcpOptionElement::WindowScale(number as u8)),
                 _ => panic!("{word} in {segment}"),
             }
         }
@@ -484,7 +486,9 @@ impl Peer<'_> {
             };
         }
         if flags.contains('S') {
-            tcp = tcp.options(&[TcpOptionElement::MaximumSegmentSize(mss)]).unwrap();
+            let mss = TcpOptionElement::MaximumSegmentSize(mss);
+            let options: Vec<_> = [mss].into_iter().chain(scale).collect();
+            tcp = tcp.options(&options).unwrap();
         }
         let mut frame = Vec::new();
         tcp.write(&mut frame, &pattern(length as usize)).unwrap();
