@@ -365,6 +365,30 @@ fn tcp(add: &mut Add<'_>) {
         script.extend([Reject { listener: 0 }, CloseListener { listener: 0 }]);
         script
     });
+    let far = |by| Segment {
+        flow: 0,
+        flags: ACK,
+        sequence: 1,
+        sequence_by: by,
+        acknowledgment: 0,
+        acknowledgment_by: 0,
+        window: 0,
+        len: 1,
+        options: 0,
+    };
+    add(
+        "beyond-the-first-window",
+        vec![
+            WsaSocket { kind: 0 },
+            WsaBind { socket: 0, address: UNSPECIFIED, local: 0 },
+            WsaListen { socket: 0, backlog: 3 },
+            open(0, 0, 0, 1),
+            far(1),
+            far(0),
+            far(-1),
+            WsaAccept { socket: 0, condition: 9 },
+        ],
+    );
     add("half-open-flood", with(listening(), (0..12).map(|port| open(1, port, port, port))));
     add(
         "to-itself",
