@@ -436,3 +436,26 @@ fn an_established_connection_gives_up_after_five_retransmissions_or_tcp_maxrt() 
         assert_eq!(code(send(client, s, b"hello?")), 10060);
     }
 }
+
+#[test]
+fn a_socket_on_the_loopback_address_reaches_nobody_else() {
+    for (own, peer) in [("127.0.0.1:0", "10.0.0.2:80"), ("[::1]:0", "[fd00::2]:80")] {
+        let scene = Scene::documented();
+        let client = &scene.client;
+        let (s, u) = if own.starts_with('[') {
+            (tcp6(client), udp6(client))
+        } else {
+            (tcp(client), udp(client))
+        };
+        bind(client, s, own).unwrap();
+        assert_eq!(code(connect(client, s, peer)), 10049, "WSAEADDRNOTAVAIL");
+        bind(client, u, own).unwrap();
+        let name = wsa::sockaddr(address(peer));
+        let sent = client.sendto(u, (b"x").into(), 0, name.memory(), name.len());
+        assert_eq!(code(sent), 10051, "WSAENETUNREACH");
+        let out = client.engine().host().with(|stack, _| stack.counters().frames_out);
+        // Not even a question for a neighbor.
+        scene.run(5000);
+        assert_eq!(client.engine().host().with(|stack, _| stack.counters().frames_out), out);
+    }
+}
