@@ -298,7 +298,13 @@ impl Wire {
             Err(rule) => panic!("{rule}: {frame:02x?}"),
             Ok(Sent::Question(neighbor)) => self.answer(neighbor),
             Ok(Sent::Segment { local, remote, observed, payload }) => {
-                self.flow_mut(local, remote).observe(&observed);
+                let flow = self.flow_mut(local, remote);
+                let before = flow.stack_initial;
+                flow.observe(&observed);
+                if flow.stack_initial != before {
+                    // Another connection between the same two: its stream begins anew.
+                    self.streams.remove(&(local, remote));
+                }
                 self.check_payload(local, remote, observed.sequence, payload);
                 self.keep(frame);
             }
