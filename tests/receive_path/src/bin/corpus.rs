@@ -1,5 +1,6 @@
 //! Packs and unpacks corpora, and shows inputs as scripts.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::{env, fs, io};
@@ -18,7 +19,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         ["unpack", pack, directory] => unpack(Path::new(pack), Path::new(directory)),
         ["pack", directory, pack] => repack(Path::new(directory), Path::new(pack)),
-        ["show", file] => fs::read(file).map(|input| show(&input)),
+        ["show", file] => fs::read(file).and_then(|input| show(&input)),
         ["play", file] => fs::read(file).map(|input| println!("{:#?}", play(&input))),
         _ => {
             eprintln!("{USAGE}");
@@ -61,10 +62,12 @@ fn repack(directory: &Path, pack: &Path) -> io::Result<()> {
     Ok(())
 }
 
-fn show(input: &[u8]) {
+fn show(input: &[u8]) -> io::Result<()> {
     let (setting, script) = input.split_first().map_or((&0, input), |parts| parts);
-    println!("setting {setting}");
+    let mut out = io::stdout().lock();
+    writeln!(out, "setting {setting}")?;
     for operation in operation::read(script) {
-        println!("{operation:?}");
+        writeln!(out, "{operation:?}")?;
     }
+    Ok(())
 }
