@@ -15,7 +15,7 @@ use crate::process::SocketHandle;
 /// (WSAEMSGSIZE); the rest is lost.
 #[derive(Debug)]
 pub struct UdpSocket {
-    socket: Socket,
+    pub(super) socket: Socket,
 }
 
 impl UdpSocket {

@@ -74,6 +74,7 @@ mod address;
 mod datagram;
 mod error;
 mod listener;
+mod multicast;
 mod process;
 mod socket;
 mod stream;

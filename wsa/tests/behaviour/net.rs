@@ -1,7 +1,7 @@
 //! `wsa::net`: what programs that know `std::net` rely on.
 
 use std::io::{ErrorKind, IoSlice, IoSliceMut, Read, Write};
-use std::net::{Shutdown, SocketAddr};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr};
 use std::time::Duration;
 
 use tapsock_stack::sim::Pair;
@@ -195,8 +195,7 @@ fn a_connect_with_a_time_limit_ends_by_it_or_by_the_wire() {
 fn addresses_are_tried_in_order_and_names_are_not_looked_up() {
     let scene = Scene::documented();
     let (client, server) = nets(&scene);
-    let _listener =
-        server.listen(("10.0.0.2".parse::<std::net::Ipv4Addr>().unwrap(), 4000)).unwrap();
+    let _listener = server.listen(("10.0.0.2".parse::<Ipv4Addr>().unwrap(), 4000)).unwrap();
     let addresses = ["10.0.0.2:80", "10.0.0.2:4000", NOBODY].map(address);
     let stream = client.connect(&addresses[..]).unwrap();
     assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
@@ -357,6 +356,55 @@ fn datagrams_go_to_and_come_from_whom_they_say() {
     near.send(b"anybody?").unwrap();
     scene.run(10);
     assert_eq!(failure(near.recv(&mut buffer)), (ErrorKind::ConnectionReset, 10054, true));
+}
+
+#[test]
+fn a_datagram_to_a_group_is_heard_by_whoever_joined_it_until_they_leave() {
+    let scene = Scene::documented();
+    let (client, server) = nets(&scene);
+    let (group, any) = (Ipv4Addr::new(239, 1, 1, 1), Ipv4Addr::UNSPECIFIED);
+    let sender = client.bind_udp("10.0.0.1:0").unwrap();
+    let member = server.bind_udp("0.0.0.0:5000").unwrap();
+    member.set_read_timeout(millis(50)).unwrap();
+    member.join_multicast_v4(&group, &any).unwrap();
+    let again = member.join_multicast_v4(&group, &any);
+    assert_eq!(failure(again), (ErrorKind::InvalidInput, 10022, false));
+
+    assert_eq!(
+        (sender.multicast_ttl_v4().unwrap(), sender.multicast_loop_v4().unwrap()),
+        (1, true)
+    );
+    sender.set_multicast_ttl_v4(255).unwrap();
+    let beyond = sender.set_multicast_ttl_v4(256);
+    assert_eq!(failure(beyond), (ErrorKind::InvalidInput, 10022, false));
+    let mut buffer = [0; 8];
+    sender.send_to(b"all", "239.1.1.1:5000").unwrap();
+    let (len, from) = member.recv_from(&mut buffer).unwrap();
+    assert_eq!((&buffer[..len], from), (&b"all"[..], sender.local_addr().unwrap()));
+
+    member.leave_multicast_v4(&group, &any).unwrap();
+    sender.send_to(b"all", "239.1.1.1:5000").unwrap();
+    assert_eq!(member.recv(&mut buffer).unwrap_err().kind(), ErrorKind::TimedOut);
+    let gone = member.leave_multicast_v4(&group, &any);
+    assert_eq!(failure(gone), (ErrorKind::AddrNotAvailable, 10049, false));
+}
+
+#[test]
+fn whoever_does_not_want_to_hear_its_own_host_in_a_group_does_not() {
+    let scene = Scene::documented();
+    let net = nets(&scene).0;
+    let group = "ff02::99".parse().unwrap();
+    let socket = net.bind_udp("[::]:5000").unwrap();
+    socket.set_read_timeout(millis(50)).unwrap();
+    socket.join_multicast_v6(&group, 0).unwrap();
+    let mut buffer = [0; 8];
+    socket.send_to(b"me", "[ff02::99]:5000").unwrap();
+    assert_eq!(socket.recv(&mut buffer).unwrap(), 2);
+    socket.set_multicast_loop_v6(false).unwrap();
+    assert!(!socket.multicast_loop_v6().unwrap());
+    socket.send_to(b"me", "[ff02::99]:5000").unwrap();
+    assert_eq!(socket.recv(&mut buffer).unwrap_err().kind(), ErrorKind::TimedOut);
+    socket.leave_multicast_v6(&group, 0).unwrap();
 }
 
 #[test]
