@@ -30,12 +30,14 @@ extern crate std;
 
 pub mod config;
 mod demux;
+
 pub mod event;
+pub mod fault;
 mod interface;
 pub mod link;
 pub mod net;
 pub mod port;
-mod random;
+pub mod random;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod slab;

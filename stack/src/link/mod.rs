@@ -6,6 +6,7 @@
 
 #[cfg(feature = "std")]
 pub mod capture;
+pub mod fault;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod interface;
 #[cfg(feature = "std")]

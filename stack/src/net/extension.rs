@@ -3,17 +3,17 @@
 /// The most headers that are walked; a longer chain is not believed.
 const MAX_HEADERS: usize = 8;
 
-pub(super) const HOP_BY_HOP: u8 = 0;
-pub(super) const ROUTING: u8 = 43;
-pub(super) const FRAGMENT: u8 = 44;
-pub(super) const DESTINATION: u8 = 60;
+pub(crate) const HOP_BY_HOP: u8 = 0;
+pub(crate) const ROUTING: u8 = 43;
+pub(crate) const FRAGMENT: u8 = 44;
+pub(crate) const DESTINATION: u8 = 60;
 
 /// Length of the fixed IPv6 header.
-pub(super) const IPV6_HEADER_LEN: usize = 40;
+pub(crate) const IPV6_HEADER_LEN: usize = 40;
 
 /// Why a walk ended before the upper layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop<E> {
+pub(crate) enum Stop<E> {
     /// A header reaches beyond the packet.
     Truncated,
     /// More than [`MAX_HEADERS`].
@@ -25,7 +25,7 @@ pub(super) enum Stop<E> {
 /// Walks the chain behind the fixed header of `packet`, shows each header with its kind and its
 /// offset to `visit`, and gives the upper layer's protocol and offset. Every header is at least
 /// eight bytes long, so the walk always moves on.
-pub(super) fn walk<E>(
+pub(crate) fn walk<E>(
     packet: &[u8],
     mut visit: impl FnMut(u8, usize, &[u8]) -> Result<(), E>,
 ) -> Result<(u8, usize), Stop<E>> {

@@ -13,7 +13,7 @@
 pub mod checksum;
 mod discovery;
 pub mod ethernet;
-mod extension;
+pub(crate) mod extension;
 pub mod fragment;
 pub mod icmp;
 pub mod mark;

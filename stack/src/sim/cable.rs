@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use smoltcp::time::{Duration, Instant};
 
-use super::random::Random;
 use crate::link::Direction;
+use crate::random::Random;
 
 /// How a cable treats frames, the same way in both directions.
 ///

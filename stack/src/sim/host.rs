@@ -13,6 +13,7 @@ use super::exclusive::Exclusive;
 use super::port::{Port, later};
 use super::world::{Node, PortId, World};
 use crate::config::Config;
+use crate::fault::{Engine, Memory, Script, ScriptError};
 use crate::link::Direction;
 use crate::stack::{Progress, Stack};
 use crate::storage::Growable;
@@ -109,6 +110,20 @@ impl Host {
         self.world.clear_filter(self.port);
     }
 
+    /// Breaks the host's end of its cable as `script` says, from now on and until the guard is
+    /// dropped. It remembers 64 flows, holds up to 1024 frames back, and has room for 64 rules
+    /// that are added later. [`Port::set_faults`] gives other sizes.
+    ///
+    /// # Errors
+    /// What is wrong with the script.
+    pub fn faults(&self, script: Script<'static>) -> Result<Faults, ScriptError> {
+        let rules = script.rules.len() + 64;
+        let engine =
+            Engine::new(script, Memory::growable(rules, 64, 1024, 2048), self.world.now())?;
+        self.with(|stack, _| stack.link_mut().set_faults(Some(engine)));
+        Ok(Faults { host: self.clone() })
+    }
+
     /// Lets `frame` arrive: see [`World::inject`].
     pub fn inject(&self, frame: &[u8]) {
         self.world.inject(self.port, frame);
@@ -118,6 +133,42 @@ impl Host {
 impl fmt::Debug for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Host").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+/// Breaks a host's cable until it is dropped.
+#[derive(Debug)]
+#[must_use = "the faults end when this is dropped"]
+pub struct Faults {
+    host: Host,
+}
+
+impl Faults {
+    /// Calls `work` with the engine and the time.
+    ///
+    /// # Panics
+    /// When another engine was put in its place and taken away, and within [`Host::with`] on the
+    /// same host.
+    pub fn with<R>(&self, work: impl FnOnce(&mut Engine<'static>, Instant) -> R) -> R {
+        self.host.with(|stack, now| {
+            let engine = stack.link_mut().faults();
+            work(engine.expect("the engine of this guard is in place"), now)
+        })
+    }
+
+    /// How many frames the rule with this name matched, and how many times it fired. `None` when
+    /// there is no such rule.
+    pub fn hits(&self, rule: &str) -> Option<(u64, u64)> {
+        self.with(|engine, _| {
+            let hits = engine.hits(engine.rule(rule)?)?;
+            Some((hits.matched, hits.fired))
+        })
+    }
+}
+
+impl Drop for Faults {
+    fn drop(&mut self) {
+        self.host.with(|stack, _| stack.link_mut().set_faults(None));
     }
 }
 

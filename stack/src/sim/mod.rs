@@ -32,7 +32,7 @@ mod exclusive;
 mod host;
 mod pair;
 mod port;
-mod random;
+
 mod router;
 mod switch;
 mod world;
@@ -40,10 +40,10 @@ mod world;
 #[cfg(test)]
 mod tests;
 
+pub use crate::random::Random;
 pub use cable::{CableCounters, Conditions, Filter, Verdict};
-pub use host::Host;
+pub use host::{Faults, Host};
 pub use pair::Pair;
 pub use port::Port;
-pub use random::Random;
 pub use router::{Answer, Router, RouterCounters, RouterWatch};
 pub use world::{Device, PortId, Repeat, Stepped, World};

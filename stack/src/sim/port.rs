@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
-use core::fmt;
+use core::{fmt, mem};
 use std::io::{self, Write};
 use std::time::SystemTime;
 
@@ -11,7 +11,9 @@ use smoltcp::time::{Duration, Instant};
 use super::cable::plus;
 use super::exclusive::Exclusive;
 use super::world::{Device, Node, WeakCore};
+use crate::fault::Engine;
 use crate::link::capture::Recorder;
+use crate::link::fault::Gate;
 use crate::link::{Direction, Link, LinkError};
 
 /// The most frames that a device takes in a step.
@@ -19,8 +21,9 @@ const TURN_LIMIT: usize = 64;
 
 /// The end of a cable: the [`Link`] of a simulated host.
 pub struct Port {
-    core: WeakCore,
-    index: usize,
+    wire: Wire,
+    /// What breaks it, if anything does.
+    faults: Option<Box<Gate<'static>>>,
     /// How many frames have passed.
     frames: u64,
     recorder: Option<Recorder<Box<dyn Write + Send>>>,
@@ -28,7 +31,7 @@ pub struct Port {
 
 impl Port {
     pub(super) fn new(core: WeakCore, index: usize) -> Self {
-        Self { core, index, frames: 0, recorder: None }
+        Self { wire: Wire { core, index }, faults: None, frames: 0, recorder: None }
     }
 
     /// Records every frame from now on into `writer` as pcapng, in place of an earlier recording.
@@ -39,6 +42,19 @@ impl Port {
     pub fn record(&mut self, writer: Box<dyn Write + Send>) {
         let recorder = Recorder::new(writer, "sim", SystemTime::UNIX_EPOCH);
         self.recorder = Some(recorder.counting_from(self.frames));
+    }
+
+    /// Breaks this end of the cable as `engine` says, in place of an earlier one, which it gives
+    /// back. What that held back is lost. A recording shows what passes between the party and the
+    /// engine.
+    pub fn set_faults(&mut self, engine: Option<Engine<'static>>) -> Option<Engine<'static>> {
+        let gate = engine.map(|engine| Box::new(Gate::new(engine)));
+        mem::replace(&mut self.faults, gate).map(|gate| gate.engine)
+    }
+
+    /// What breaks it.
+    pub fn faults(&mut self) -> Option<&mut Engine<'static>> {
+        self.faults.as_mut().map(|gate| &mut gate.engine)
     }
 
     /// How many frames have passed, in both directions.
@@ -62,8 +78,8 @@ impl Port {
     /// The party needs nothing before `deadline`, except what waits for it already. Called with
     /// the party's own lock held, so that of two deadlines the newer stays.
     pub(super) fn sleep(&self, deadline: Option<Instant>) {
-        if let Some(core) = self.core.upgrade() {
-            core.sleep(self.index, deadline);
+        if let Some(core) = self.wire.core.upgrade() {
+            core.sleep(self.wire.index, deadline);
         }
     }
 
@@ -77,6 +93,47 @@ impl Port {
 
 impl Link for Port {
     fn mtu(&self) -> usize {
+        self.faults.as_ref().map_or_else(|| self.wire.mtu(), |gate| gate.mtu(&self.wire))
+    }
+
+    fn is_up(&self) -> bool {
+        self.wire.is_up() && self.faults.as_ref().is_none_or(|gate| gate.engine.link_is_up())
+    }
+
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        let received = match &mut self.faults {
+            Some(gate) => gate.receive(&mut self.wire, now, buffer)?,
+            None => self.wire.receive(now, buffer)?,
+        };
+        if let Some(length) = received {
+            self.passed(now, Direction::Inbound, &buffer[..length]);
+        }
+        Ok(received)
+    }
+
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        match &mut self.faults {
+            Some(gate) => gate.transmit(&mut self.wire, now, frame)?,
+            None => self.wire.transmit(now, frame)?,
+        }
+        self.passed(now, Direction::Outbound, frame);
+        Ok(())
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.faults.as_ref().and_then(|gate| gate.poll_at())
+    }
+}
+
+/// The cable itself.
+#[derive(Debug)]
+struct Wire {
+    core: WeakCore,
+    index: usize,
+}
+
+impl Link for Wire {
+    fn mtu(&self) -> usize {
         self.core.upgrade().map_or(1500, |core| core.mtu(self.index))
     }
 
@@ -84,27 +141,25 @@ impl Link for Port {
         self.core.upgrade().is_some_and(|core| core.is_up(self.index))
     }
 
-    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+    fn receive(&mut self, _: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         let core = self.core.upgrade().ok_or(LinkError::Down)?;
         let Some(frame) = core.receive(self.index)? else { return Ok(None) };
         let length = frame.len().min(buffer.len());
         buffer[..length].copy_from_slice(&frame[..length]);
-        self.passed(now, Direction::Inbound, &buffer[..length]);
         Ok(Some(length))
     }
 
-    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+    fn transmit(&mut self, _: Instant, frame: &[u8]) -> Result<(), LinkError> {
         let core = self.core.upgrade().ok_or(LinkError::Down)?;
-        core.transmit(self.index, frame)?;
-        self.passed(now, Direction::Outbound, frame);
-        Ok(())
+        core.transmit(self.index, frame)
     }
 }
 
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port")
-            .field("index", &self.index)
+            .field("wire", &self.wire)
+            .field("faults", &self.faults)
             .field("frames", &self.frames)
             .finish_non_exhaustive()
     }

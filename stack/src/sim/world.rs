@@ -12,9 +12,9 @@ use smoltcp::time::{Duration, Instant};
 
 use super::cable::{CableCounters, Conditions, Filter, Lane, Verdict, plus};
 use super::port::{DeviceNode, Port};
-use super::random::Random;
 use super::switch::{Forward, Switch};
 use crate::link::{Direction, LinkError};
+use crate::random::Random;
 
 /// The most frames, and the most parties, that one step attends to.
 const STEP_LIMIT: usize = 64;

@@ -5,6 +5,7 @@ mod causes;
 mod closing;
 mod datagrams;
 mod determinism;
+mod faults;
 mod fragments;
 mod handshake;
 mod info;

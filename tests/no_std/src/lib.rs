@@ -7,6 +7,7 @@
 #![no_std]
 
 mod exchange;
+mod faults;
 mod winsock;
 
 use core::panic::PanicInfo;
@@ -28,7 +29,7 @@ extern "C" fn rust_eh_personality() {}
 /// Gives 0 when all went well, otherwise the number of the step that did not.
 #[unsafe(no_mangle)]
 pub extern "C" fn tapsock_no_std() -> i32 {
-    match exchange::stack().and_then(|()| winsock::winsock(40)) {
+    match exchange::stack().and_then(|()| winsock::winsock(40)).and_then(|()| faults::faults(100)) {
         Ok(()) => 0,
         Err(step) => step,
     }
