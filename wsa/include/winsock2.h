@@ -656,9 +656,8 @@ int sendto(SOCKET s, const char *buf, int len, int flags, const struct sockaddr 
 int recvfrom(SOCKET s, char *buf, int len, int flags, struct sockaddr *from, int *fromlen)
     WSA_NAMED(recvfrom);
 
-
-/* With a list of buffers. There are no overlapped operations yet: overlapped is NULL, anything else
- * is WSAEOPNOTSUPP. */
+/* With a list of buffers. There are no overlapped operations yet: overlapped and routine are NULL,
+ * anything else is WSAEOPNOTSUPP. */
 int WSASend(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,
             LPWSAOVERLAPPED overlapped, LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 int WSASendTo(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD sent, DWORD flags,

@@ -7,6 +7,7 @@
 use core::cell::Cell;
 use core::ffi::c_void;
 use core::ptr;
+use std::vec;
 use std::vec::Vec;
 
 use super::layout::{Address, WSABUF};
@@ -67,19 +68,25 @@ impl List {
     /// The one buffer of send and recv.
     pub(super) fn one(at: Address, len: i32) -> Self {
         let Ok(len) = u32::try_from(len) else { return Self::Bad };
+        Self::single(WSABUF { len, buf: at.cast_mut().cast() })
+    }
+
+    /// A list of this buffer.
+    pub(super) fn single(buffer: WSABUF) -> Self {
         let mut few = [NO_BUFFER; FEW];
-        few[0] = WSABUF { len, buf: at.cast_mut().cast() };
+        few[0] = buffer;
         Self::Few(few, 1)
     }
 
-    /// The `count` buffers at `at`. An empty list may be anywhere; WSAEINVAL for too long a one.
-    pub(super) fn read(at: *const WSABUF, count: u32) -> Result<Self> {
+    /// The `count` buffers at `at`. An empty list may be anywhere, and so may one that is too long:
+    /// instead of it there is another, for the call to refuse when it comes to that.
+    pub(super) fn read(at: *const WSABUF, count: u32) -> Self {
         let count = count as usize;
         if count > MAX_BUFFERS {
-            return Err(Error::WSAEINVAL);
+            return Self::Many(vec![NO_BUFFER; MAX_BUFFERS + 1]);
         }
         if count > 0 && !memory::is_readable(at.cast(), count * size_of::<WSABUF>()) {
-            return Ok(Self::Bad);
+            return Self::Bad;
         }
         let read = |number| match memory::value(at.wrapping_add(number)) {
             Arg::Value(buffer) => Some(buffer),
@@ -88,13 +95,13 @@ impl List {
         if count <= FEW {
             let mut few = [NO_BUFFER; FEW];
             for (number, place) in few.iter_mut().enumerate().take(count) {
-                let Some(buffer) = read(number) else { return Ok(Self::Bad) };
+                let Some(buffer) = read(number) else { return Self::Bad };
                 *place = buffer;
             }
-            return Ok(Self::Few(few, count));
+            return Self::Few(few, count);
         }
         let many: Option<Vec<_>> = (0..count).map(read).collect();
-        Ok(many.map_or(Self::Bad, Self::Many))
+        many.map_or(Self::Bad, Self::Many)
     }
 
     fn buffers(&self) -> &[WSABUF] {
@@ -220,7 +227,10 @@ impl Incoming {
     }
 
     /// Runs `call` with the list.
-    pub(super) fn with<R>(&mut self, call: impl FnOnce(Arg<&mut [WsaBufMut<'_>]>) -> R) -> R {
+    pub(super) fn with<'m, R>(
+        &'m mut self,
+        call: impl FnOnce(Arg<&mut [WsaBufMut<'m>]>) -> R,
+    ) -> R {
         if matches!(self.list, List::Bad) {
             return call(Arg::Unreadable);
         }

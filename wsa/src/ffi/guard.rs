@@ -1,6 +1,7 @@
 //! What stands around every exported function: no panic leaves it, and it sets the last error.
 
 use core::cell::Cell;
+use core::ffi::c_void;
 use std::panic::{self, AssertUnwindSafe};
 use std::string::String;
 
@@ -58,6 +59,21 @@ pub(super) fn refuse<T>(process: &ThreadedProcess, error: Error) -> Result<T> {
 /// WSAENOTSOCK, unless the handle is a socket's.
 pub(super) fn check_socket(process: &ThreadedProcess, s: SocketHandle) -> Result<()> {
     process.call(|access| Ok(access.core.socket(s).map(|_| ())?))
+}
+
+/// WSAEOPNOTSUPP for a structure or a routine of an overlapped operation: there are none yet, and
+/// who waits for one to end would wait for ever.
+pub(super) fn check_not_overlapped(
+    process: &ThreadedProcess,
+    s: SocketHandle,
+    overlapped: *const c_void,
+    routine: *const c_void,
+) -> Result<()> {
+    if overlapped.is_null() && routine.is_null() {
+        return Ok(());
+    }
+    check_socket(process, s)?;
+    Err(Error::WSAEOPNOTSUPP)
 }
 
 /// Runs `body`; `None` when it panicked, which is logged.

@@ -8,7 +8,6 @@ use super::layout::SOCKET;
 use super::memory::{InOut, Input, Output};
 use super::socket::handle;
 use crate::constants::SIO_ADDRESS_LIST_QUERY;
-use crate::error::Error;
 
 /// More than the longest option and the longest argument of an ioctl, in bytes.
 const MOST: usize = 1024;
@@ -73,7 +72,8 @@ fn relocate(list: &mut [u8], base: usize) {
     }
 }
 
-/// WSAIoctl. There are no overlapped operations yet: a structure for one is WSAEOPNOTSUPP.
+/// WSAIoctl. There are no overlapped operations yet: a structure or a routine for one is
+/// WSAEOPNOTSUPP.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn WSAIoctl(
     s: SOCKET,
@@ -84,13 +84,10 @@ pub unsafe extern "C" fn WSAIoctl(
     out_len: u32,
     returned: *mut u32,
     overlapped: *mut c_void,
-    _routine: *const c_void,
+    routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
-        if !overlapped.is_null() {
-            guard::check_socket(process, handle(s))?;
-            return Err(Error::WSAEOPNOTSUPP);
-        }
+        guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         let input = Input::<MOST>::new(input, in_len as usize);
         // SAFETY: WSAIoctl's contract: both are written.
         let mut returned = unsafe { InOut::new(returned) };

@@ -1,7 +1,7 @@
 //! send, recv, sendto, recvfrom, and with lists of buffers WSASend, WSARecv, WSASendTo,
 //! WSARecvFrom.
 //!
-//! There are no overlapped operations yet: a structure for one is WSAEOPNOTSUPP.
+//! There are no overlapped operations yet: a structure or a routine for one is WSAEOPNOTSUPP.
 
 use core::ffi::{c_char, c_int, c_void};
 
@@ -13,11 +13,10 @@ use super::memory::InOut;
 use super::socket::{NameRoom, handle, name};
 use crate::constants::MSG_WAITALL;
 use crate::error::{Error, Result};
-use crate::start::ThreadedProcess;
 
 /// The most bytes that one receive gives, where it need not fill its buffer: more than a datagram
 /// has, and than a stream has ready unless SO_RCVBUF was raised above it.
-const MOST_AT_ONCE: usize = 1 << 20;
+pub(super) const MOST_AT_ONCE: usize = 1 << 20;
 
 /// The most bytes of a buffer that a receive with these flags may use.
 const fn most(flags: c_int) -> usize {
@@ -102,29 +101,6 @@ pub unsafe extern "C" fn recvfrom(
     })
 }
 
-/// The list of a call with lists, after what is judged before it: the handle, the structure for an
-/// overlapped operation, where the number of bytes goes.
-fn list(
-    process: &ThreadedProcess,
-    s: SOCKET,
-    buffers: *const WSABUF,
-    number: u32,
-    bytes: &InOut<u32>,
-    overlapped: *const c_void,
-) -> Result<List> {
-    if !overlapped.is_null() {
-        guard::check_socket(process, handle(s))?;
-        return Err(Error::WSAEOPNOTSUPP);
-    }
-    match List::read(buffers, number) {
-        Ok(list) => Ok(list),
-        Err(error) => {
-            guard::check_socket(process, handle(s))?;
-            Err(bytes.get().map_or(Error::WSAEFAULT, |_| error))
-        }
-    }
-}
-
 /// WSASend.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn WSASend(
@@ -134,12 +110,13 @@ pub unsafe extern "C" fn WSASend(
     sent: *mut u32,
     flags: u32,
     overlapped: *mut c_void,
-    _routine: *const c_void,
+    routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
+        guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSASend's contract: the number of bytes is written.
         let mut sent = unsafe { InOut::new(sent) };
-        let data = Outgoing::new(list(process, s, buffers, number, &sent, overlapped)?)?;
+        let data = Outgoing::new(List::read(buffers, number))?;
         data.with(|list| process.wsa_send(handle(s), list, sent.as_mut(), flags as i32))?;
         sent.finish().map(|()| 0)
     })
@@ -156,12 +133,13 @@ pub unsafe extern "C" fn WSASendTo(
     to: *const SOCKADDR,
     tolen: c_int,
     overlapped: *mut c_void,
-    _routine: *const c_void,
+    routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
+        guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSASendTo's contract: the number of bytes is written.
         let mut sent = unsafe { InOut::new(sent) };
-        let data = Outgoing::new(list(process, s, buffers, number, &sent, overlapped)?)?;
+        let data = Outgoing::new(List::read(buffers, number))?;
         let (to, flags) = (name(to, tolen), flags as i32);
         data.with(|list| {
             process.wsa_send_to(handle(s), list, sent.as_mut(), flags, to.memory(), tolen)
@@ -179,13 +157,14 @@ pub unsafe extern "C" fn WSARecv(
     received: *mut u32,
     flags: *mut u32,
     overlapped: *mut c_void,
-    _routine: *const c_void,
+    routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
+        guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSARecv's contract: number of bytes, flags and buffers are written.
         let (mut received, mut flags) =
             unsafe { (InOut::new(received), InOut::new(flags.cast::<i32>())) };
-        let list = list(process, s, buffers, number, &received, overlapped)?;
+        let list = List::read(buffers, number);
         // SAFETY: as above.
         let mut data = unsafe { Incoming::new(list, most(flags.get().unwrap_or(0)))? };
         let outcome =
@@ -205,15 +184,16 @@ pub unsafe extern "C" fn WSARecvFrom(
     from: *mut SOCKADDR,
     fromlen: *mut c_int,
     overlapped: *mut c_void,
-    _routine: *const c_void,
+    routine: *const c_void,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
+        guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSARecvFrom's contract: number of bytes, flags, buffers and name are written.
         let (mut received, mut flags, mut from) = unsafe {
             let numbers = (InOut::new(received), InOut::new(flags.cast::<i32>()));
             (numbers.0, numbers.1, NameRoom::new(from, fromlen))
         };
-        let list = list(process, s, buffers, number, &received, overlapped)?;
+        let list = List::read(buffers, number);
         // SAFETY: as above.
         let mut data = unsafe { Incoming::new(list, most(flags.get().unwrap_or(0)))? };
         let (room, roomlen) = (from.name.memory(), from.len.as_mut());
