@@ -268,6 +268,251 @@ static void pointers_that_are_written(void)
     closesocket(u);
 }
 
+static void routine(DWORD error, DWORD transferred, WSAOVERLAPPED *overlapped, DWORD flags)
+{
+    (void)error, (void)transferred, (void)overlapped, (void)flags;
+    wrong++;
+}
+
+/* What WSAIoctl says about a function whose GUID is there. */
+static int extension(SOCKET s, void *guid, DWORD length, void *to, DWORD room, DWORD *returned)
+{
+    return WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, guid, length, to, room, returned, NULL,
+                    NULL);
+}
+
+static void extensions(void)
+{
+    SOCKET u = open_bound(SOCK_DGRAM), t = socket(AF_INET, SOCK_STREAM, 0);
+    GUID which = WSAID_WSARECVMSG, other = WSAID_WSASENDMSG, unknown = WSAID_WSARECVMSG;
+    LPFN_WSASENDMSG send_message = NULL;
+    DWORD returned = 99;
+    int at;
+    char *bad[4];
+
+    unknown.Data4[7] ^= 1;
+    bad[0] = NULL, bad[1] = nowhere, bad[2] = edge - 15, bad[3] = readonly;
+    for (at = 0; at < 3; at++)
+        FAILS(extension(u, bad[at], 16, &receive_message, 8, &returned), WSAEFAULT);
+    FAILS(extension(u, &which, 0, &receive_message, 8, &returned), WSAEFAULT);
+    FAILS(extension(u, &which, 15, &receive_message, 8, &returned), WSAEFAULT);
+    FAILS(extension(u, &unknown, 16, &receive_message, 8, &returned), WSAEINVAL);
+    FAILS(WSAIoctl(u, SIO_GET_EXTENSION_FUNCTION_POINTER, &which, 16, &receive_message, 8,
+                   &returned, (WSAOVERLAPPED *)nowhere, NULL),
+          WSAEOPNOTSUPP);
+    bad[2] = edge - 3;
+    for (at = 0; at < 4; at++)
+        FAILS(extension(u, &which, 16, &receive_message, 8, (DWORD *)(void *)bad[at]), WSAEFAULT);
+    IS(returned, 99, -7);
+    bad[2] = edge - 7;
+    for (at = 0; at < 4; at++) {
+        returned = 99;
+        FAILS(extension(u, &which, 16, bad[at], 8, &returned), WSAEFAULT);
+        IS(returned, 8, -7);
+    }
+    returned = 99;
+    FAILS(extension(u, &which, 16, &receive_message, 7, &returned), WSAEFAULT);
+    IS(returned, 8, -7);
+    IS(receive_message == NULL, 1, -7);
+    /* On any socket, misaligned, and with more than is needed. */
+    returned = 99;
+    memcpy(edge - 17, &which, 16);
+    IS(extension(t, edge - 17, 17, &receive_message, 9, &returned), 0, 0);
+    IS(returned, 8, -7);
+    returned = 99;
+    IS(extension(u, &other, 16, edge - 8, 8, &returned), 0, 0);
+    IS(returned, 8, -7);
+    memcpy(&send_message, edge - 8, 8);
+    IS(send_message == WSASendMsg, 1, -7);
+    closesocket(u);
+    closesocket(t);
+}
+
+/* WSASendMsg: whatever is bad, nothing is sent. */
+static void sent_messages(void)
+{
+    SOCKET u = open_bound(SOCK_DGRAM), t = socket(AF_INET, SOCK_STREAM, 0);
+    SOCKADDR_IN to = name_of(u);
+    WSABUF data;
+    WSAMSG good, message;
+    WSACMSGHDR *header;
+    DWORD sent = 99;
+    u_long number = 99;
+    int at;
+    char *bad[3], *control = edge - WSA_CMSG_SPACE(sizeof(INT));
+
+    data.len = 1, data.buf = edge - 1;
+    memset(&good, 0, sizeof good);
+    good.name = (SOCKADDR *)&to, good.namelen = sizeof to;
+    good.lpBuffers = &data, good.dwBufferCount = 1;
+    IS(sizeof(WSAMSG), 56, -7);
+    bad[0] = NULL, bad[1] = nowhere, bad[2] = edge - 15;
+    for (at = 0; at < 3; at++) {
+        FAILS(WSASendMsg(u, (WSAMSG *)(void *)(at < 2 ? bad[at] : edge - 55), 0, &sent, NULL, NULL),
+              WSAEFAULT);
+        message = good, message.name = (SOCKADDR *)(void *)bad[at];
+        if (at > 0)
+            FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+        message = good, message.lpBuffers = (WSABUF *)(void *)bad[at];
+        FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+        message.dwBufferCount = 65537;
+        FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+        message.dwBufferCount = 0;
+        FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+        /* A stream has no messages, whatever is in them. */
+        FAILS(WSASendMsg(t, &message, 0, &sent, NULL, NULL), WSAEOPNOTSUPP);
+        message = good, message.Control.len = 16, message.Control.buf = bad[at];
+        FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+        message.Control.len = 0xffffffff;
+        FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+        data.len = 16, data.buf = bad[at];
+        FAILS(WSASendMsg(u, &good, 0, &sent, NULL, NULL), WSAEFAULT);
+        data.len = 1, data.buf = edge - 1;
+        FAILS(WSASendMsg(u, &good, 0, (DWORD *)(void *)(at < 2 ? bad[at] : readonly), NULL, NULL),
+              WSAEFAULT);
+    }
+    FAILS(WSASendMsg(u, &good, 0, &sent, (WSAOVERLAPPED *)nowhere, NULL), WSAEOPNOTSUPP);
+    FAILS(WSASendMsg(u, &good, 0, &sent, NULL, routine), WSAEOPNOTSUPP);
+    FAILS(WSASend(u, &data, 1, &sent, 0, NULL, routine), WSAEOPNOTSUPP);
+    FAILS(WSASendMsg(u, &good, MSG_OOB, &sent, NULL, NULL), WSAEOPNOTSUPP);
+    message = good, message.namelen = 15;
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+    message.namelen = -1;
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEFAULT);
+    /* Control messages, each wrong in another way. */
+    message = good, message.Control.buf = control;
+    message.Control.len = WSA_CMSG_SPACE(sizeof(INT));
+    header = WSA_CMSG_FIRSTHDR(&message);
+    memset(header, 0, WSA_CMSG_SPACE(sizeof(INT)));
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+    header->cmsg_level = IPPROTO_IP, header->cmsg_type = IP_TTL;
+    header->cmsg_len = WSA_CMSG_LEN(sizeof(INT));
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+    header->cmsg_type = IP_HOPLIMIT, header->cmsg_len = ~(size_t)0;
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+    header->cmsg_len = WSA_CMSG_LEN(sizeof(INT)), message.Control.len = 15;
+    FAILS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), WSAEINVAL);
+    IS(sent, 99, -7);
+    IS(ioctlsocket(u, FIONREAD, &number), 0, 0);
+    IS(number, 0, -7);
+    /* The last of them needs no padding; misaligned, and where it can only be read, is not bad. */
+    message.Control.len = WSA_CMSG_LEN(sizeof(INT));
+    IS(WSASendMsg(u, &message, 0, &sent, NULL, NULL), 0, 0);
+    IS(sent, 1, -7);
+    data.len = 5, data.buf = readonly;
+    memcpy(edge - 57, &good, sizeof good);
+    IS(WSASendMsg(u, (WSAMSG *)(void *)(edge - 57), 0, &sent, NULL, NULL), 0, 0);
+    IS(sent, 5, -7);
+    closesocket(u);
+    closesocket(t);
+}
+
+/* WSARecvMsg: whatever is bad, nothing is received and nothing written. */
+static void received_messages(void)
+{
+    SOCKET u = open_bound(SOCK_DGRAM), t = socket(AF_INET, SOCK_STREAM, 0);
+    SOCKADDR_IN to = name_of(u), name;
+    WSABUF data;
+    WSAMSG good, message;
+    WSACMSGHDR *header;
+    IN_PKTINFO info;
+    DWORD received = 99;
+    u_long on = 1;
+    int at;
+    char buffer[16], *bad[4], control[64];
+
+    IS(setsockopt(u, IPPROTO_IP, IP_PKTINFO, (char *)&on, sizeof on), 0, 0);
+    IS(ioctlsocket(u, FIONBIO, &on), 0, 0);
+    IS(sendto(u, "abcdef", 6, 0, (SOCKADDR *)&to, sizeof to), 6, 0);
+    memset(&good, 0, sizeof good);
+    data.len = 16, data.buf = buffer;
+    good.name = (SOCKADDR *)&name, good.namelen = sizeof name;
+    good.lpBuffers = &data, good.dwBufferCount = 1;
+    good.Control.len = sizeof control, good.Control.buf = control;
+    bad[0] = NULL, bad[1] = nowhere, bad[2] = readonly, bad[3] = edge - 15;
+    for (at = 0; at < 4; at++) {
+        FAILS(receive_message(u, (WSAMSG *)(void *)(at < 3 ? bad[at] : edge - 55), &received, NULL,
+                              NULL),
+              WSAEFAULT);
+        FAILS(receive_message(u, &good, (DWORD *)(void *)(at < 3 ? bad[at] : edge - 3), NULL, NULL),
+              WSAEFAULT);
+        message = good, message.name = (SOCKADDR *)(void *)bad[at];
+        if (at > 0)
+            FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+        message = good, message.lpBuffers = (WSABUF *)(void *)(at == 2 ? nowhere : bad[at]);
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+        message.dwBufferCount = 65537;
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEINVAL);
+        message.dwBufferCount = 0;
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEINVAL);
+        FAILS(receive_message(t, &message, &received, NULL, NULL), WSAEOPNOTSUPP);
+        message = good, message.Control.len = 16, message.Control.buf = bad[at];
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+        message.Control.len = 0xffffffff;
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+        /* All of the room has to be there, also where less would be enough. */
+        message.Control.len = 2048, message.Control.buf = edge - 2047;
+        FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+        data.buf = bad[at];
+        FAILS(receive_message(u, &good, &received, NULL, NULL), WSAEFAULT);
+        data.buf = buffer;
+    }
+    FAILS(receive_message(u, &good, &received, (WSAOVERLAPPED *)nowhere, NULL), WSAEOPNOTSUPP);
+    FAILS(receive_message(u, &good, &received, NULL, routine), WSAEOPNOTSUPP);
+    message = good, message.namelen = 15;
+    FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEFAULT);
+    message = good, message.dwFlags = MSG_OOB;
+    FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEOPNOTSUPP);
+    IS(message.namelen == 16 && message.Control.len == 64 && message.dwFlags == MSG_OOB, 1, -7);
+    IS(received, 99, -7);
+    /* Nothing was lost. Too little room for the control message, with a look that takes nothing. */
+    memset(control, 0xaa, sizeof control);
+    message = good, message.dwFlags = MSG_PEEK, message.Control.len = 23;
+    FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEMSGSIZE);
+    IS(received, 6, -7);
+    IS(message.dwFlags, MSG_CTRUNC, -7);
+    IS(message.Control.len, 0, -7);
+    IS((unsigned char)control[0], 0xaa, -7);
+    IS(WSA_CMSG_FIRSTHDR(&message) == NULL, 1, -7);
+    /* Too little room for the data, and a name that is not wanted. */
+    message = good, message.dwFlags = MSG_PEEK, message.name = NULL, data.len = 5;
+    message.Control.len = 24;
+    memset(buffer, 0xaa, sizeof buffer);
+    FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEMSGSIZE);
+    IS(received, 5, -7);
+    IS(memcmp(buffer, "abcde\xaa", 6), 0, -7);
+    IS(message.dwFlags, MSG_TRUNC, -7);
+    IS(message.Control.len, 24, -7);
+    /* Misaligned, and each at the end of what is there. */
+    data.len = 6, data.buf = edge - 6;
+    message = good, message.Control.len = 24, message.Control.buf = edge - 6 - 25;
+    memset(&name, 0xaa, sizeof name);
+    memcpy(edge - 101, &message, sizeof message);
+    IS(receive_message(u, (WSAMSG *)(void *)(edge - 101), &received, NULL, NULL), 0, 0);
+    memcpy(&message, edge - 101, sizeof message);
+    IS(received, 6, -7);
+    IS(memcmp(edge - 6, "abcdef", 6), 0, -7);
+    IS(memcmp(&name, &to, sizeof to), 0, -7);
+    IS(message.namelen, 16, -7);
+    IS(message.dwFlags, 0, -7);
+    IS(message.Control.len, 24, -7);
+    memcpy(control, message.Control.buf, 24);
+    message.Control.buf = control;
+    header = WSA_CMSG_FIRSTHDR(&message);
+    IS(header->cmsg_len, 24, -7);
+    IS(header->cmsg_level, IPPROTO_IP, -7);
+    IS(header->cmsg_type, IP_PKTINFO, -7);
+    memcpy(&info, WSA_CMSG_DATA(header), sizeof info);
+    IS(info.ipi_addr.s_addr, htonl(INADDR_LOOPBACK), -7);
+    IS(info.ipi_ifindex, 1, -7);
+    IS(WSA_CMSG_NXTHDR(&message, header) == NULL, 1, -7);
+    IS(WSA_CMSG_NXTHDR(&message, (WSACMSGHDR *)NULL) == header, 1, -7);
+    message = good;
+    FAILS(receive_message(u, &message, &received, NULL, NULL), WSAEWOULDBLOCK);
+    closesocket(u);
+    closesocket(t);
+}
+
 /* Every length from 0 to 128, of a name that ends where memory does. */
 static void lengths(void)
 {
@@ -519,6 +764,9 @@ int main(void)
     startup();
     pointers_that_are_read();
     pointers_that_are_written();
+    extensions();
+    sent_messages();
+    received_messages();
     lengths();
     sets();
     readiness();

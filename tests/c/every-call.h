@@ -3,11 +3,15 @@
  */
 #include <winsock2.h>
 #include <ws2tcpip.h>
+#include <mswsock.h>
 
 #include <stdio.h>
 #include <string.h>
 
 static int wrong;
+
+/* WSARecvMsg, from when there is a process that gives its address. */
+static LPFN_WSARECVMSG receive_message;
 
 static void check(int line, const char *call, long long result, long long wanted, int code)
 {
@@ -55,6 +59,10 @@ static void every_call_on(SOCKET s, int code, void *bad)
     FAILS(WSASendTo(s, buffers, 1, number, 0, name, 16, NULL, NULL), code);
     FAILS(WSARecv(s, buffers, 1, number, number, NULL, NULL), code);
     FAILS(WSARecvFrom(s, buffers, 1, number, number, name, length, NULL, NULL), code);
+    FAILS(WSASendMsg(s, (WSAMSG *)bad, 0, number, NULL, NULL), code);
+    FAILS(WSASendMsg(s, (WSAMSG *)bad, 0xffffffff, number, (WSAOVERLAPPED *)bad, NULL), code);
+    if (receive_message != NULL)
+        FAILS(receive_message(s, (WSAMSG *)bad, number, (WSAOVERLAPPED *)bad, NULL), code);
     FAILS(WSAEventSelect(s, (WSAEVENT)bad, FD_READ), code);
     FAILS(WSAEnumNetworkEvents(s, (WSAEVENT)bad, (WSANETWORKEVENTS *)bad), code);
     FAILS(WSAAsyncSelect(s, bad, 0, -1), code);
@@ -65,6 +73,8 @@ static void every_call_on(SOCKET s, int code, void *bad)
     FAILS(setsockopt(s, SOL_SOCKET, SO_KEEPALIVE, (char *)bad, 4), code);
     FAILS(ioctlsocket(s, FIONBIO, number), code);
     FAILS(WSAIoctl(s, FIONREAD, bad, 4, bad, 4, number, NULL, NULL), code);
+    FAILS(WSAIoctl(s, SIO_GET_EXTENSION_FUNCTION_POINTER, bad, 16, bad, 8, number, NULL, NULL),
+          code);
     FAILS(WSAHtonl(s, 1, number), code);
     FAILS(WSAHtons(s, 1, (u_short *)bad), code);
     FAILS(WSANtohl(s, 1, number), code);

@@ -10,7 +10,8 @@ use std::process::Command;
 use windows_sys::Win32::Networking::WinSock as windows;
 use windows_sys::Win32::System::IO as io;
 
-const HEADERS: &str = "#include <winsock2.h>\n#include <ws2tcpip.h>\n#include <mstcpip.h>\n";
+const HEADERS: &str = "#include <winsock2.h>\n#include <ws2tcpip.h>\n#include <mstcpip.h>\n\
+                       #include <mswsock.h>\n";
 
 fn include() -> PathBuf {
     // The tests are a folder of the workspace.
@@ -351,6 +352,19 @@ fn numbers() -> Vec<(&'static str, u32)> {
         IP_MTU,
         IP_RECVERR,
         IP_USER_MTU,
+        IP_PMTUDISC_NOT_SET,
+        IP_PMTUDISC_DO,
+        IP_PMTUDISC_DONT,
+        IP_PMTUDISC_PROBE,
+        IP_PMTUDISC_MAX,
+        MCAST_JOIN_GROUP,
+        MCAST_LEAVE_GROUP,
+        MCAST_BLOCK_SOURCE,
+        MCAST_UNBLOCK_SOURCE,
+        MCAST_JOIN_SOURCE_GROUP,
+        MCAST_LEAVE_SOURCE_GROUP,
+        IPV6_HOPOPTS,
+        IPV6_HDRINCL,
         IPV6_UNICAST_HOPS,
         IPV6_MULTICAST_IF,
         IPV6_MULTICAST_HOPS,
@@ -363,11 +377,20 @@ fn numbers() -> Vec<(&'static str, u32)> {
         IPV6_PKTINFO,
         IPV6_HOPLIMIT,
         IPV6_PROTECTION_LEVEL,
+        IPV6_RECVIF,
+        IPV6_RECVDSTADDR,
+        IPV6_CHECKSUM,
         IPV6_V6ONLY,
         IPV6_UNICAST_IF,
+        IPV6_RTHDR,
+        IPV6_RECVRTHDR,
         IPV6_TCLASS,
+        IPV6_RECVTCLASS,
         IPV6_MTU_DISCOVER,
         IPV6_MTU,
+        PROTECTION_LEVEL_UNRESTRICTED,
+        PROTECTION_LEVEL_EDGERESTRICTED,
+        PROTECTION_LEVEL_RESTRICTED,
         TCP_EXPEDITED_1122,
         TCP_KEEPALIVE,
         TCP_KEEPIDLE,
@@ -427,6 +450,8 @@ const ELSEWHERE: &[&str] = &[
     "PF_INET6",
     "IN6ADDR_ANY_INIT",
     "IN6ADDR_LOOPBACK_INIT",
+    "WSAID_WSARECVMSG",
+    "WSAID_WSASENDMSG",
     "TCP_INITIAL_RTO_UNSPECIFIED_RTT",
     "TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS",
     "SOMAXCONN",
@@ -458,14 +483,34 @@ fn numbers_are_those_of_windows() {
     ] {
         writeln!(text, "_Static_assert((ULONG)({name}) == {number}u, \"{name}\");").unwrap();
     }
+    // As on Windows with 64 bits, for the lengths of in_pktinfo and in6_pktinfo.
+    for (text_of, size) in [("LEN(8)", 24), ("SPACE(8)", 24), ("LEN(20)", 36), ("SPACE(20)", 40)] {
+        writeln!(text, "_Static_assert(WSA_CMSG_{text_of} == {size}, \"{text_of}\");").unwrap();
+    }
     text.push_str("_Static_assert(INVALID_SOCKET == ~(SOCKET)0, \"INVALID_SOCKET\");\n");
     compiles("numbers.c", "gcc -std=c11", &text);
 }
 
 #[test]
+fn functions_are_asked_for_by_the_guids_of_windows() {
+    let text = fs::read_to_string(include().join("mswsock.h")).unwrap();
+    for (name, guid) in [
+        ("WSAID_WSARECVMSG", windows::WSAID_WSARECVMSG),
+        ("WSAID_WSASENDMSG", windows::WSAID_WSASENDMSG),
+    ] {
+        let (_, value) = text.split_once(&format!("#define {name} ")).unwrap();
+        let (value, _) = value.split_once("}}").unwrap();
+        let value: String = value.chars().filter(|c| !c.is_whitespace() && *c != '\\').collect();
+        let rest = guid.data4.map(|byte| format!("{byte:#04x}")).join(",");
+        let (first, second, third) = (guid.data1, guid.data2, guid.data3);
+        assert_eq!(value, format!("{{{first:#010x},{second:#06x},{third:#06x},{{{rest}"), "{name}");
+    }
+}
+
+#[test]
 fn no_number_is_unchecked() {
     let checked = numbers();
-    for header in ["winsock2.h", "ws2tcpip.h", "mstcpip.h"] {
+    for header in ["winsock2.h", "ws2tcpip.h", "mstcpip.h", "mswsock.h"] {
         let text = fs::read_to_string(include().join(header)).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("#define ")) {
             let Some((name, value)) = line.split_once(' ') else { continue };
@@ -485,6 +530,9 @@ fn structures_lie_in_memory_as_on_windows() {
     layout!(text, "WSADATA", windows::WSADATA, wVersion, wHighVersion, iMaxSockets, iMaxUdpDg);
     layout!(text, "WSADATA", windows::WSADATA, lpVendorInfo, szDescription, szSystemStatus);
     layout!(text, "WSABUF", windows::WSABUF, len, buf);
+    layout!(text, "WSAMSG", windows::WSAMSG, name, namelen, lpBuffers, dwBufferCount, Control);
+    layout!(text, "WSAMSG", windows::WSAMSG, dwFlags);
+    layout!(text, "WSACMSGHDR", windows::CMSGHDR, cmsg_len, cmsg_level, cmsg_type);
     layout!(text, "FLOWSPEC", windows::FLOWSPEC, TokenRate, TokenBucketSize, PeakBandwidth);
     layout!(text, "FLOWSPEC", windows::FLOWSPEC, Latency, DelayVariation, ServiceType);
     layout!(text, "FLOWSPEC", windows::FLOWSPEC, MaxSduSize, MinimumPolicedSize);
@@ -513,6 +561,9 @@ fn structures_lie_in_memory_as_on_windows() {
     layout!(text, "IP_MREQ_SOURCE", windows::IP_MREQ_SOURCE, imr_multiaddr, imr_sourceaddr);
     layout!(text, "IP_MREQ_SOURCE", windows::IP_MREQ_SOURCE, imr_interface);
     layout!(text, "IPV6_MREQ", windows::IPV6_MREQ, ipv6mr_multiaddr, ipv6mr_interface);
+    layout!(text, "GROUP_REQ", windows::GROUP_REQ, gr_interface, gr_group);
+    layout!(text, "GROUP_SOURCE_REQ", windows::GROUP_SOURCE_REQ, gsr_interface, gsr_group);
+    layout!(text, "GROUP_SOURCE_REQ", windows::GROUP_SOURCE_REQ, gsr_source);
     layout!(text, "IN_PKTINFO", windows::IN_PKTINFO, ipi_addr, ipi_ifindex);
     layout!(text, "IN6_PKTINFO", windows::IN6_PKTINFO, ipi6_addr, ipi6_ifindex);
     layout!(text, "ICMP_ERROR_INFO", windows::ICMP_ERROR_INFO, srcaddress, protocol, code);

@@ -202,6 +202,20 @@ fn a_child_has_no_stack_and_its_parent_goes_on() {
 }
 
 #[test]
+fn a_datagram_tells_where_it_went_and_how() {
+    for compiler in COMPILERS {
+        let program = compile(compiler, "", &["packet-info.c"]);
+        let output = succeed(on("loopback", &program).arg("127.0.0.1"));
+        assert_eq!(
+            String::from_utf8_lossy(&output.stdout),
+            "hello from 127.0.0.1, flags 0\n\
+             destination 127.0.0.1, interface 1\n\
+             hop limit 9\n",
+        );
+    }
+}
+
+#[test]
 fn bad_input_gets_the_documented_code() {
     for compiler in COMPILERS {
         let program = compile(compiler, "", &["bad-input.c"]);

@@ -256,6 +256,51 @@ typedef struct _WSABUF {
     CHAR *buf;
 } WSABUF, *LPWSABUF;
 
+typedef struct _WSAMSG {
+    LPSOCKADDR name;
+    INT namelen;
+    LPWSABUF lpBuffers;
+    ULONG dwBufferCount;
+    WSABUF Control;
+    ULONG dwFlags;
+} WSAMSG, *PWSAMSG, *LPWSAMSG;
+
+/* Control messages: a header each, data behind it, and padding up to the next. WSA_CMSG_LEN is what
+ * belongs into cmsg_len for so many bytes of data, WSA_CMSG_SPACE what they take in the buffer. */
+
+typedef struct _WSACMSGHDR {
+    size_t cmsg_len;
+    INT cmsg_level;
+    INT cmsg_type;
+} WSACMSGHDR, *PWSACMSGHDR, *LPWSACMSGHDR;
+
+#define WSA_CMSGHDR_ALIGN(length) (((size_t)(length) + 7) & ~(size_t)7)
+#define WSA_CMSGDATA_ALIGN(length) WSA_CMSGHDR_ALIGN(length)
+#define WSA_CMSG_LEN(length) (sizeof(WSACMSGHDR) + (size_t)(length))
+#define WSA_CMSG_SPACE(length) (sizeof(WSACMSGHDR) + WSA_CMSGHDR_ALIGN(length))
+#define WSA_CMSG_DATA(header) ((UCHAR *)((WSACMSGHDR *)(header) + 1))
+#define WSA_CMSG_FIRSTHDR(message) wsa_cmsg_at((message), 0)
+#define WSA_CMSG_NXTHDR(message, header) wsa_cmsg_behind((message), (header))
+
+/* The header at a place of the control buffer, if there is one. */
+static inline WSACMSGHDR *wsa_cmsg_at(const WSAMSG *message, size_t at)
+{
+    if (at + sizeof(WSACMSGHDR) > message->Control.len)
+        return NULL;
+    return (WSACMSGHDR *)(void *)(message->Control.buf + at);
+}
+
+static inline WSACMSGHDR *wsa_cmsg_behind(const WSAMSG *message, const WSACMSGHDR *header)
+{
+    size_t at;
+    if (header == NULL)
+        return wsa_cmsg_at(message, 0);
+    if (header->cmsg_len < sizeof(WSACMSGHDR) || header->cmsg_len > message->Control.len)
+        return NULL;
+    at = (size_t)((const char *)header - message->Control.buf);
+    return wsa_cmsg_at(message, at + WSA_CMSGHDR_ALIGN(header->cmsg_len));
+}
+
 typedef ULONG SERVICETYPE;
 typedef struct _flowspec {
     ULONG TokenRate;
@@ -668,6 +713,10 @@ int WSARecv(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD f
 int WSARecvFrom(SOCKET s, LPWSABUF buffers, DWORD count, LPDWORD received, LPDWORD flags,
                 struct sockaddr *from, int *fromlen, LPWSAOVERLAPPED overlapped,
                 LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
+
+/* With control messages too. WSARecvMsg is what WSAIoctl gives for its GUID; see mswsock.h. */
+int WSASendMsg(SOCKET s, LPWSAMSG message, DWORD flags, LPDWORD sent, LPWSAOVERLAPPED overlapped,
+               LPWSAOVERLAPPED_COMPLETION_ROUTINE routine);
 
 int wsa_select(int nfds, fd_set *readfds, fd_set *writefds, fd_set *exceptfds,
                const struct timeval *timeout);

@@ -92,6 +92,19 @@ typedef struct ipv6_mreq {
     ULONG ipv6mr_interface;
 } IPV6_MREQ, *PIPV6_MREQ;
 
+typedef struct group_req {
+    ULONG gr_interface;
+    SOCKADDR_STORAGE gr_group;
+} GROUP_REQ, *PGROUP_REQ;
+
+typedef struct group_source_req {
+    ULONG gsr_interface;
+    SOCKADDR_STORAGE gsr_group;
+    SOCKADDR_STORAGE gsr_source;
+} GROUP_SOURCE_REQ, *PGROUP_SOURCE_REQ;
+
+/* Where a datagram went to, and on which interface it came. */
+
 typedef struct in_pktinfo {
     IN_ADDR ipi_addr;
     ULONG ipi_ifindex;
@@ -134,8 +147,29 @@ typedef struct in6_pktinfo {
 #define IP_RECVERR 75
 #define IP_USER_MTU 76
 
+/* Values of IP_MTU_DISCOVER and IPV6_MTU_DISCOVER. */
+
+typedef enum _PMTUD_STATE {
+    IP_PMTUDISC_NOT_SET,
+    IP_PMTUDISC_DO,
+    IP_PMTUDISC_DONT,
+    IP_PMTUDISC_PROBE,
+    IP_PMTUDISC_MAX
+} PMTUD_STATE, *PPMTUD_STATE;
+
+/* Options of IPv4 and IPv6. */
+
+#define MCAST_JOIN_GROUP 41
+#define MCAST_LEAVE_GROUP 42
+#define MCAST_BLOCK_SOURCE 43
+#define MCAST_UNBLOCK_SOURCE 44
+#define MCAST_JOIN_SOURCE_GROUP 45
+#define MCAST_LEAVE_SOURCE_GROUP 46
+
 /* Options of IPv6. */
 
+#define IPV6_HOPOPTS 1
+#define IPV6_HDRINCL 2
 #define IPV6_UNICAST_HOPS 4
 #define IPV6_MULTICAST_IF 9
 #define IPV6_MULTICAST_HOPS 10
@@ -148,11 +182,21 @@ typedef struct in6_pktinfo {
 #define IPV6_PKTINFO 19
 #define IPV6_HOPLIMIT 21
 #define IPV6_PROTECTION_LEVEL 23
+#define IPV6_RECVIF 24
+#define IPV6_RECVDSTADDR 25
+#define IPV6_CHECKSUM 26
 #define IPV6_V6ONLY 27
 #define IPV6_UNICAST_IF 31
+#define IPV6_RTHDR 32
+#define IPV6_RECVRTHDR 38
 #define IPV6_TCLASS 39
+#define IPV6_RECVTCLASS 40
 #define IPV6_MTU_DISCOVER 71
 #define IPV6_MTU 72
+
+#define PROTECTION_LEVEL_UNRESTRICTED 10
+#define PROTECTION_LEVEL_EDGERESTRICTED 20
+#define PROTECTION_LEVEL_RESTRICTED 30
 
 /* Options of TCP and UDP. */
 

@@ -32,6 +32,9 @@ pub const SIO_FIND_ROUTE: u32 = 0x4800_0003;
 pub const SIO_FLUSH: u32 = 0x2800_0004;
 /// The broadcast address: a `sockaddr_in`.
 pub const SIO_GET_BROADCAST_ADDRESS: u32 = 0x4800_0005;
+/// The address of a function that only a provider has: a GUID in, a pointer out. For the C library
+/// alone, whose functions have addresses.
+pub const SIO_GET_EXTENSION_FUNCTION_POINTER: u32 = 0xC800_0006;
 /// Gives a handle for another interface; refused.
 pub const SIO_TRANSLATE_HANDLE: u32 = 0xC800_000D;
 /// The local address from which a peer is reached.

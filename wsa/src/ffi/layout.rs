@@ -67,6 +67,38 @@ pub struct WSABUF {
     pub buf: *mut c_char,
 }
 
+/// A datagram with its name, its buffers and its control messages.
+#[repr(C)]
+#[derive(Debug, Clone, Copy)]
+pub struct WSAMSG {
+    /// The name, or room for it.
+    pub name: *mut SOCKADDR,
+    /// Its length in bytes.
+    pub namelen: c_int,
+    /// The buffers.
+    pub lpBuffers: *mut WSABUF,
+    /// How many there are.
+    pub dwBufferCount: u32,
+    /// The control messages, or room for them.
+    pub Control: WSABUF,
+    /// MSG_ bits.
+    pub dwFlags: u32,
+}
+
+/// A number that is unlike all others, here of a function.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GUID {
+    /// The first 32 bits.
+    pub Data1: u32,
+    /// The next 16.
+    pub Data2: u16,
+    /// The next 16.
+    pub Data3: u16,
+    /// The rest, as they are written.
+    pub Data4: [u8; 8],
+}
+
 /// One direction's wishes.
 #[repr(C)]
 #[derive(Debug, Clone, Copy)]
@@ -181,6 +213,10 @@ unsafe impl Plain for u32 {}
 unsafe impl Plain for i32 {}
 // SAFETY: as above.
 unsafe impl Plain for WSABUF {}
+// SAFETY: as above.
+unsafe impl Plain for WSAMSG {}
+// SAFETY: as above.
+unsafe impl Plain for GUID {}
 // SAFETY: as above.
 unsafe impl Plain for QOS {}
 // SAFETY: as above.

@@ -60,11 +60,13 @@
 mod accept;
 mod buffers;
 mod connect;
+mod extension;
 mod global;
 mod guard;
 mod hooks;
 mod layout;
 mod memory;
+mod message;
 mod options;
 mod readiness;
 mod select;
@@ -79,9 +81,10 @@ pub use hooks::{
     BlockingProc, WSACancelBlockingCall, WSAIsBlocking, WSASetBlockingHook, WSAUnhookBlockingHook,
 };
 pub use layout::{
-    FD_SET, FLOWSPEC, IN_ADDR, IN6_ADDR, QOS, SOCKADDR, SOCKET, TIMEVAL, WSABUF, WSADATA, WSAEVENT,
-    WSANETWORKEVENTS, WSAPOLLFD, WSAPROTOCOL_INFO,
+    FD_SET, FLOWSPEC, GUID, IN_ADDR, IN6_ADDR, QOS, SOCKADDR, SOCKET, TIMEVAL, WSABUF, WSADATA,
+    WSAEVENT, WSAMSG, WSANETWORKEVENTS, WSAPOLLFD, WSAPROTOCOL_INFO,
 };
+pub use message::{WSARecvMsg, WSASendMsg};
 pub use options::{WSAIoctl, getsockopt, ioctlsocket, setsockopt};
 pub use readiness::{
     WSAAsyncSelect, WSACloseEvent, WSACreateEvent, WSAEnumNetworkEvents, WSAEventSelect, WSAPoll,

@@ -3,11 +3,12 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use super::SOCKET_ERROR;
+use super::extension;
 use super::guard::{self, on_process};
 use super::layout::SOCKET;
 use super::memory::{InOut, Input, Output};
 use super::socket::handle;
-use crate::constants::SIO_ADDRESS_LIST_QUERY;
+use crate::constants::{SIO_ADDRESS_LIST_QUERY, SIO_GET_EXTENSION_FUNCTION_POINTER};
 
 /// More than the longest option and the longest argument of an ioctl, in bytes.
 const MOST: usize = 1024;
@@ -73,7 +74,8 @@ fn relocate(list: &mut [u8], base: usize) {
 }
 
 /// WSAIoctl. There are no overlapped operations yet: a structure or a routine for one is
-/// WSAEOPNOTSUPP.
+/// WSAEOPNOTSUPP. SIO_GET_EXTENSION_FUNCTION_POINTER knows WSARecvMsg and WSASendMsg; another
+/// function is WSAEINVAL.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn WSAIoctl(
     s: SOCKET,
@@ -88,14 +90,17 @@ pub unsafe extern "C" fn WSAIoctl(
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
         guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
-        let input = Input::<MOST>::new(input, in_len as usize);
         // SAFETY: WSAIoctl's contract: both are written.
         let mut returned = unsafe { InOut::new(returned) };
         // SAFETY: as above.
         let mut output = unsafe { Output::<MOST>::new(output, out_len as usize) };
         let (room, count) = (output.memory(), returned.as_mut());
-        let outcome =
-            process.wsa_ioctl(handle(s), code, input.memory(), in_len, room, out_len, count);
+        let outcome = if code == SIO_GET_EXTENSION_FUNCTION_POINTER {
+            extension::pointer(process, handle(s), input, in_len, room, count)
+        } else {
+            let input = Input::<MOST>::new(input, in_len as usize);
+            process.wsa_ioctl(handle(s), code, input.memory(), in_len, room, out_len, count)
+        };
         if outcome.is_ok() {
             if code == SIO_ADDRESS_LIST_QUERY {
                 let base = output.address();

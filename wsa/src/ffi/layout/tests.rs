@@ -26,6 +26,8 @@ fn structures_lie_in_memory_as_on_windows() {
     same!(IN_ADDR, windows::IN_ADDR,);
     same!(IN6_ADDR, windows::IN6_ADDR,);
     same!(WSABUF, windows::WSABUF, len, buf);
+    same!(WSAMSG, windows::WSAMSG, name, namelen, lpBuffers, dwBufferCount, Control, dwFlags);
+    same!(GUID, windows_sys::core::GUID,);
     same!(FLOWSPEC, windows::FLOWSPEC, TokenRate, TokenBucketSize, PeakBandwidth, Latency);
     same!(FLOWSPEC, windows::FLOWSPEC, DelayVariation, ServiceType, MaxSduSize, MinimumPolicedSize);
     same!(QOS, windows::QOS, SendingFlowspec, ReceivingFlowspec, ProviderSpecific);

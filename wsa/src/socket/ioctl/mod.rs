@@ -61,6 +61,9 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// SIO_ADDRESS_LIST_QUERY gives a SOCKET_ADDRESS_LIST whose pointers count from the beginning
     /// of the output: whoever knows where that is in memory adds it.
     ///
+    /// SIO_GET_EXTENSION_FUNCTION_POINTER is unknown here, as methods have no address for a program to
+    /// call: the C library answers it.
+    ///
     /// # Errors
     /// WSAENOTSOCK; WSAEFAULT without `returned`, and for a short or unreadable argument;
     /// WSAEINVAL for a bad argument; WSAEOPNOTSUPP for an unknown code and one of another type of
