@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use tapsock_stack::link::Link;
 use tapsock_stack::link::capture::Capture;
 use tapsock_stack::time::{Duration, Instant};
 use wsa::SocketHandle;
@@ -76,10 +75,6 @@ impl Session {
         }
         let name = interface(configuration, Some(DEVICE));
         let link: AnyLink = Box::new(Capture::new(link, watch, &name, now).in_real_time());
-        if let (LinkChoice::Tap(name), false) = (&configuration.link, link.is_up()) {
-            let sentence = format!("{name} is down; run: sudo scripts/tap up {name}");
-            return Err(Failure::Environment(sentence));
-        }
         let mut seeded = configuration.clone();
         seeded.seed = Some(cli::seed(configuration));
         let mut linger = Duration::ZERO;

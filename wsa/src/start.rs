@@ -31,7 +31,7 @@
 use std::boxed::Box;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufWriter};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::string::String;
@@ -60,8 +60,10 @@ pub type ThreadedProcess = Process<'static, Threaded<AnyLink>>;
 pub enum StartError {
     /// The TAP device cannot be had.
     Tap(TapError),
-    /// A private namespace is asked for, and nobody has entered one.
+    /// A private namespace is asked for, or nothing is, and nobody has entered one.
     NoDevice,
+    /// The TAP device of this name is down, or was not there before.
+    Down(String),
     /// The capture file cannot be written.
     Capture(PathBuf, io::Error),
     /// The system refuses a descriptor or a thread.
@@ -77,9 +79,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Tap(error) => error.fmt(f),
             Self::NoDevice => f.write_str(
-                "no link is named: set TAPSOCK_LINK to tap:NAME (scripts/tap up makes one) or to \
-                 loopback",
+                "there is no link: set TAPSOCK_LINK to tap:NAME (scripts/tap up makes one) or to \
+                 loopback; private is for the command tapsock alone",
             ),
+            Self::Down(name) => write!(f, "{name} is down; run: sudo scripts/tap up {name}"),
             Self::Capture(path, error) => {
                 write!(f, "the capture {} cannot be written: {error}", path.display())
             }
@@ -97,7 +100,7 @@ impl std::error::Error for StartError {
         match self {
             Self::Tap(error) => Some(error),
             Self::Capture(_, error) | Self::System(error) | Self::NoSeed(error) => Some(error),
-            Self::NoDevice | Self::Exhausted => None,
+            Self::NoDevice | Self::Down(_) | Self::Exhausted => None,
         }
     }
 }
@@ -167,7 +170,7 @@ fn furnish(stack: &mut Stack<'static, AnyLink, Growable>, configuration: &Config
 /// `private` is as for [`start`].
 ///
 /// # Errors
-/// [`StartError::Tap`], [`StartError::NoDevice`], [`StartError::System`].
+/// [`StartError::Tap`], [`StartError::NoDevice`], [`StartError::Down`], [`StartError::System`].
 pub fn open_link(
     configuration: &Configuration,
     private: Option<&str>,
@@ -178,6 +181,9 @@ pub fn open_link(
         LinkChoice::Private => private.ok_or(StartError::NoDevice)?,
     };
     let tap = Tap::open(name)?;
+    if !tap.is_up() {
+        return Err(StartError::Down(name.into()));
+    }
     let descriptor = tap.as_fd().try_clone_to_owned().map_err(StartError::System)?;
     Ok((Box::new(tap), Some(descriptor)))
 }
@@ -193,7 +199,8 @@ pub fn interface(configuration: &Configuration, private: Option<&str>) -> String
 
 fn record(link: AnyLink, path: &Path, interface: &str) -> Result<AnyLink, StartError> {
     let error = |error| StartError::Capture(path.into(), error);
-    let file = BufWriter::new(File::create(path).map_err(error)?);
+    // Without a buffer: however the program ends, what has passed is in the file.
+    let file = File::create(path).map_err(error)?;
     // The stack's clock starts when the engine is made, which is now, to some microseconds.
     Ok(Box::new(Capture::new(link, file, interface, SystemTime::now()).in_real_time()))
 }
