@@ -61,11 +61,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         message: Arg<&mut WsaMsgMut<'_, '_>>,
         bytes_received: Option<&mut u32>,
     ) -> Result<()> {
+        let wrong_type = if self.is_datagram(s) { None } else { Some(Error::WSAEOPNOTSUPP) };
         let Arg::Value(message) = message else {
+            let error = wrong_type.unwrap_or(Error::WSAEFAULT);
             let mut receipt = Receipt::default();
-            return self
-                .receive_scattered(s, Err(Error::WSAEFAULT), 0, None, &mut receipt)
-                .map(|_| ());
+            return self.receive_scattered(s, Err(error), 0, None, &mut receipt).map(|_| ());
         };
         let WsaMsgMut { name, namelen, buffers, control, flags } = message;
         let buffers = match buffers {
@@ -73,8 +73,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             Arg::Null => Arg::Null,
             Arg::Unreadable => Arg::Unreadable,
         };
-        let list = if !self.is_datagram(s) {
-            Err(Error::WSAEOPNOTSUPP)
+        let list = if let Some(error) = wrong_type {
+            Err(error)
         } else if bytes_received.is_none() || !control.is_writable() {
             Err(Error::WSAEFAULT)
         } else {

@@ -1,7 +1,7 @@
 //! WSAStartup, WSACleanup, handles, last errors.
 
 use wsa::engine::stepped::as_thread;
-use wsa::{Arg, FdSet, Memory, MemoryMut, Profile, SocketHandle};
+use wsa::{Arg, FdSet, Profile, SocketHandle};
 
 use super::scene::*;
 
@@ -53,37 +53,6 @@ fn every_startup_needs_its_cleanup() {
     assert_eq!(code(process.wsa_cleanup()), 10093);
     process.wsa_startup(0x0202);
     assert_eq!(code(connect(&process, s, "127.0.0.1:80")), 10038);
-}
-
-#[test]
-fn before_startup_every_call_says_so_whatever_else_is_wrong() {
-    let process = unstarted();
-    let s = SocketHandle::INVALID;
-    let mut argument = 0;
-    let calls = [
-        code(process.socket(0xDEAD, 0xDEAD, 0xDEAD)),
-        code(process.bind(s, Memory::Null, -1)),
-        code(process.connect(s, Memory::Null, -1)),
-        code(process.listen(s, -1)),
-        code(process.accept(s, MemoryMut::Null, None)),
-        code(process.send(s, Memory::Null, -1)),
-        code(process.recv(s, MemoryMut::Null, -1)),
-        code(process.sendto(s, Memory::Null, -1, Memory::Null, -1)),
-        code(process.recvfrom(s, MemoryMut::Null, -1, MemoryMut::Null, None)),
-        code(process.shutdown(s, -1)),
-        code(process.closesocket(s)),
-        code(process.getsockname(s, MemoryMut::Null, None)),
-        code(process.getpeername(s, MemoryMut::Null, None)),
-        code(process.getsockopt(s, -1, -1, MemoryMut::Null, None)),
-        code(process.setsockopt(s, -1, -1, Memory::Null, -1)),
-        code(process.ioctlsocket(s, 0, Arg::Value(&mut argument))),
-        code(process.wsa_ioctl(s, 0, Memory::Null, 0, MemoryMut::Null, 0, None)),
-        code(process.select(None, None, None, None)),
-        code(process.wsa_cancel_blocking_call()),
-        code(process.wsa_cleanup()),
-    ];
-    assert_eq!(calls, [10093; 20]);
-    assert!(!process.wsa_is_blocking());
 }
 
 #[test]
