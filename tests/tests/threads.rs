@@ -207,6 +207,31 @@ fn two_threads_wake_each_other_by_event_objects() {
     other.join().unwrap();
 }
 
+/// Nobody reads, so nothing but the option ever makes room.
+#[test]
+fn a_larger_send_buffer_wakes_the_thread_that_waits_for_room() {
+    let process = Arc::new(started(LinkChoice::Loopback, 0x0202));
+    let (_listener, address) = listening(&process);
+    let s = stream(&process, address);
+    process.set_nonblocking(s, true).unwrap();
+    while process.send(s, (&[0; 65_536]).into(), 0).is_ok() {}
+    let (about_to_wait, waits) = mpsc::channel();
+    let waiting = Arc::clone(&process);
+    let selecting = thread::spawn(move || {
+        for _ in 0..THREADS {
+            waiting.set_option(s, 0xFFFF, 0x1001, 1).unwrap();
+            about_to_wait.send(()).unwrap();
+            let mut array = [s];
+            let mut write = FdSet::of(&mut array);
+            assert_eq!(waiting.select(None, Some(&mut write), None, None), Ok(1));
+        }
+    });
+    while waits.recv().is_ok() {
+        process.set_option(s, 0xFFFF, 0x1001, u32::MAX).unwrap();
+    }
+    selecting.join().unwrap();
+}
+
 #[test]
 fn an_auto_reset_event_lets_one_thread_go_and_a_manual_reset_event_all() {
     let process = Arc::new(started(LinkChoice::Loopback, 0x0202));

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use tapsock_stack::link::Direction;
 use tapsock_stack::sim::Verdict;
+use wsa::engine::stepped::as_thread;
 use wsa::{Arg, SocketHandle};
 
 use super::scene::*;
@@ -67,6 +68,53 @@ fn a_larger_send_buffer_counts_at_once() {
     scene.server.engine().host().set_link_up(true);
     scene.run(10_000);
     assert_eq!(sends(&scene, s), 1);
+}
+
+/// Nothing else ever makes room here, so who waits for it has to hear of the option.
+#[test]
+fn a_larger_send_buffer_wakes_who_waits_for_room() {
+    const FD_WRITE: i32 = 2;
+    let full = || {
+        let scene = Scene::documented();
+        let (s, _) = scene.connected();
+        let client = scene.client.clone();
+        client.set_nonblocking(s, true).unwrap();
+        client.set_option(s, 0xFFFF, SO_SNDBUF, 1000).unwrap();
+        scene.server.engine().host().set_link_up(false);
+        assert_eq!(sends(&scene, s), 1);
+        let larger = client.clone();
+        scene.at(500, move |_| {
+            as_thread(2, || larger.set_option(s, 0xFFFF, SO_SNDBUF, 3000).unwrap());
+        });
+        (scene, client, s)
+    };
+    let (scene, client, s) = full();
+    let mut array = [s];
+    let mut write = wsa::FdSet::of(&mut array);
+    assert_eq!(client.select(None, Some(&mut write), None, None), Ok(1));
+    assert_eq!(scene.world.now().total_millis(), 500);
+
+    let (scene, client, s) = full();
+    assert_eq!(client.wsa_poll(&mut [wsa::WsaPollFd::new(s, 0x10)], -1), Ok(1));
+    assert_eq!(scene.world.now().total_millis(), 500);
+
+    let (scene, client, s) = full();
+    client.set_option(s, 0xFFFF, 0x1005, 5000).unwrap();
+    client.set_nonblocking(s, false).unwrap();
+    assert_eq!(send(&client, s, &[7; 1000]), Ok(1000));
+    assert_eq!(scene.world.now().total_millis(), 500);
+
+    let (scene, client, s) = full();
+    let event = client.wsa_create_event().unwrap();
+    client.wsa_event_select(s, event, FD_WRITE).unwrap();
+    assert_eq!(client.wait_for_single(event, 5000), Ok(0));
+    assert_eq!(scene.world.now().total_millis(), 500);
+
+    let (scene, client, s) = full();
+    client.wsa_async_select(s, 1, 1, FD_WRITE).unwrap();
+    let message = client.wait_message(5000).unwrap().unwrap();
+    assert_eq!((message.socket, message.event), (s, FD_WRITE));
+    assert_eq!(scene.world.now().total_millis(), 500);
 }
 
 /// The receive buffer of who connects; inheritance.rs has that of a listener.

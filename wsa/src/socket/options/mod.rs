@@ -22,6 +22,7 @@ use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
 use crate::process::{Process, SocketHandle};
+use crate::readiness::Bits;
 use values::Wanted;
 
 impl<'a, E: Engine<'a>> Process<'a, E> {
@@ -156,7 +157,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             IPPROTO_IPV6 => self.set_ipv6_option(s, option, value)?,
             _ => return Err(Error::WSAENOPROTOOPT),
         }
-        self.apply_options(s)
+        self.apply_options(s)?;
+        // A larger send buffer has room for those who wait for it, on whatever thread.
+        self.touch(s);
+        self.record(s, Bits::NONE);
+        Ok(())
     }
 
     /// Gives what was set to the stack, where the socket stands for something there.
