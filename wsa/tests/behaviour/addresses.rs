@@ -212,9 +212,17 @@ fn datagrams_connect_to_a_broadcast_address_without_permission_on_windows() {
         let s = udp(client);
         assert_eq!(code(connect(client, s, name)), 0, "{name}");
         assert_eq!(client.option(s, 0xFFFF, 0x20).unwrap(), 0);
+        // send may, sendto may not, connected or not; and what send sends is heard.
         let to = wsa::sockaddr(address(name));
-        let refused = client.sendto(s, b"x".into(), 0, to.memory(), to.len());
-        assert_eq!(code(refused), 10013);
+        for sender in [s, udp(client)] {
+            let refused = client.sendto(sender, b"x".into(), 0, to.memory(), to.len());
+            assert_eq!(code(refused), 10013, "{name}");
+        }
+        let hears = udp(&scene.server);
+        bind(&scene.server, hears, "0.0.0.0:53").unwrap();
+        assert_eq!(send(client, s, b"heard"), Ok(5), "{name}");
+        assert_eq!(recv(&scene.server, hears).unwrap(), b"heard");
+        scene.server.closesocket(hears).unwrap();
     }
 }
 

@@ -129,7 +129,7 @@ fn a_connect_records_connect_and_write_at_once_and_nothing_more() {
 }
 
 #[test]
-fn a_failed_connect_records_connect_alone_with_its_code() {
+fn documented_a_failed_connect_records_connect_alone_with_its_code() {
     for (name, expected, seconds) in [
         ("10.0.0.2:81", 10061, 0.0),
         (NOBODY, 10065, 3.0),
@@ -154,15 +154,27 @@ fn a_failed_connect_records_connect_alone_with_its_code() {
 }
 
 #[test]
-fn windows_the_refusal_is_recorded_after_the_repeated_syns() {
-    let scene = Scene::windows();
-    let client = &scene.client;
-    let s = tcp(client);
-    let event = select(client, s, CONNECT);
-    assert_eq!(code(connect(client, s, "10.0.0.2:81")), 10035);
-    assert_eq!(client.wait_for_single(event, 0xFFFF_FFFF), Ok(0));
-    assert!((scene.seconds() - 2.0).abs() < 0.1, "{}", scene.seconds());
-    assert_eq!(fetch(client, s), [(CONNECT, 10061)]);
+fn windows_a_failed_connect_records_connect_alone_with_its_code() {
+    for (name, expected, seconds) in [
+        ("10.0.0.2:81", 10061, 2.0),
+        (NOBODY, 10060, 21.0),
+        (SILENT, 10060, 21.0),
+        (NO_NET, 10060, 21.0),
+        ("255.255.255.255:80", 10049, 0.0),
+    ] {
+        let scene = Scene::windows();
+        let client = &scene.client;
+        let s = tcp(client);
+        let event = select(client, s, ALL);
+        assert_eq!(code(connect(client, s, name)), 10035, "{name}");
+        assert_eq!(client.wait_for_single(event, 0xFFFF_FFFF), Ok(0), "{name}");
+        assert!((scene.seconds() - seconds).abs() < 0.1, "{name}: {}", scene.seconds());
+        assert_eq!(fetch_with(client, s, event), [(CONNECT, expected)], "{name}");
+        client.wsa_event_select(s, event, ALL).unwrap();
+        scene.run(60_000);
+        assert!(!is_set(client, event));
+        assert_eq!(fetch(client, s), []);
+    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod blocking;
 mod buffers;
 mod calls;
 mod closing;
+mod creating;
 mod data_and_qos;
 mod datagram;
 mod event_select;

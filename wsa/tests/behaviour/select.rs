@@ -96,17 +96,62 @@ fn datagram_sockets_are_writable_and_readable_with_a_datagram_or_an_error() {
 }
 
 #[test]
-fn empty_sets_and_bad_handles() {
+fn missing_and_empty_sets_are_nothing_to_wait_for() {
     let scene = Scene::documented();
     let client = &scene.client;
-    assert_eq!(code(client.select(None, None, None, None)), 10022);
-    let mut empty = FdSet::of(&mut []);
-    assert_eq!(code(client.select(Some(&mut empty), None, None, None)), 10022);
-    let s = udp(client);
-    let mut array = [s, SocketHandle::INVALID, s];
+    let zero = Some(Duration::ZERO);
+    for timeout in [None, zero] {
+        assert_eq!(code(client.select(None, None, None, timeout)), 10022);
+        let (mut a, mut b, mut c) = (FdSet::of(&mut []), FdSet::of(&mut []), FdSet::of(&mut []));
+        assert_eq!(code(client.select(Some(&mut a), None, None, timeout)), 10022);
+        let all = (Some(&mut a), Some(&mut b), Some(&mut c));
+        assert_eq!(code(client.select(all.0, all.1, all.2, timeout)), 10022);
+    }
+    // One set with one socket is enough.
+    let (mut empty, mut array) = (FdSet::of(&mut []), [tcp(client)]);
     let mut set = FdSet::of(&mut array);
-    assert_eq!(code(client.select(None, Some(&mut set), None, None)), 10038);
-    assert_eq!(set.sockets(), [s, SocketHandle::INVALID, s]);
+    assert_eq!(client.select(Some(&mut empty), None, Some(&mut set), zero), Ok(0));
+}
+
+#[test]
+fn a_bad_handle_in_any_set_leaves_all_sets_as_they_were() {
+    let scene = Scene::documented();
+    let client = &scene.client;
+    // Writable, so that there would be something to say.
+    let s = udp(client);
+    let closed = udp(client);
+    client.closesocket(closed).unwrap();
+    for bad in [SocketHandle::INVALID, SocketHandle::from_raw(0), closed] {
+        for which in 0..3 {
+            let mut arrays = [[s, s, s]; 3];
+            arrays[which][1] = bad;
+            let before = arrays;
+            let [a, b, c] = &mut arrays;
+            let (mut read, mut write, mut except) = (FdSet::of(a), FdSet::of(b), FdSet::of(c));
+            let sets = (Some(&mut read), Some(&mut write), Some(&mut except));
+            assert_eq!(code(client.select(sets.0, sets.1, sets.2, None)), 10038, "{bad}");
+            let after = [&read, &write, &except].map(|set| set.sockets().to_vec());
+            assert_eq!(after, before.map(|array| array.to_vec()), "{bad} in set {which}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_is_counted_over_all_sets() {
+    let scene = Scene::documented();
+    let client = &scene.client;
+    let (s, t) = scene.connected();
+    send(&scene.server, t, b"x").unwrap();
+    scene.run(100);
+    let (idle, refused) = (tcp(client), tcp(client));
+    assert_eq!(code(connect(client, refused, "10.0.0.2:81")), 10061);
+    let mut arrays = [[idle, s, refused]; 3];
+    let [a, b, c] = &mut arrays;
+    let (mut read, mut write, mut except) = (FdSet::of(a), FdSet::of(b), FdSet::of(c));
+    let sets = (Some(&mut read), Some(&mut write), Some(&mut except));
+    assert_eq!(client.select(sets.0, sets.1, sets.2, None), Ok(3));
+    assert_eq!((read.sockets(), write.sockets()), (&[s][..], &[s][..]));
+    assert_eq!(except.sockets(), [refused]);
 }
 
 #[test]
