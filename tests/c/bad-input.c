@@ -1,6 +1,8 @@
 /*
  * Bad pointers, bad lengths and bad handles for every function, on the stack's loopback. Prints a
  * line for each answer that is not the documented one.
+ *
+ *     bad-input
  */
 #define _DEFAULT_SOURCE
 #include "every-call.h"

@@ -1,5 +1,7 @@
 /*
  * Winsock's sockets here, the system's in another file of the same program.
+ *
+ *     both
  */
 #include <winsock2.h>
 

@@ -30,8 +30,10 @@ int main(int argc, char **argv)
     SOCKET s;
     pid_t forked;
 
-    if (argc != 3)
+    if (argc != 3) {
+        fprintf(stderr, "usage: fork ADDRESS PORT\n");
         return 2;
+    }
     /* Before there is a stack, a child is nothing special. */
     forked = fork();
     if (forked == 0)

@@ -96,8 +96,10 @@ int main(int argc, char **argv)
     char text[] = "hello";
     SOCKET s;
 
-    if (argc != 2)
+    if (argc != 2) {
+        fprintf(stderr, "usage: packet-info ADDRESS\n");
         return 2;
+    }
     if (WSAStartup(MAKEWORD(2, 2), &data) != 0)
         return 1;
     s = socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP);

@@ -1,5 +1,7 @@
 /*
  * The server and the clients in one program, each in a thread of its own, on the stack's loopback.
+ *
+ *     pair
  */
 #include <pthread.h>
 #include <stdio.h>

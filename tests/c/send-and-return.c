@@ -48,8 +48,10 @@ int main(int argc, char **argv)
     SOCKET s;
     uint64_t at;
 
-    if (argc < 3)
+    if (argc < 3) {
+        fprintf(stderr, "usage: send-and-return ADDRESS PORT [idle]\n");
         return 2;
+    }
     for (at = 0; at < LENGTH / 8; at++) {
         uint64_t eight = word(4, at);
         memcpy(bytes + 8 * at, &eight, 8);

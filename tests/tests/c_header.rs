@@ -7,34 +7,46 @@ use std::mem::{align_of, offset_of, size_of};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use windows_sys::Win32::Foundation as foundation;
 use windows_sys::Win32::Networking::WinSock as windows;
 use windows_sys::Win32::System::IO as io;
 
 const HEADERS: &str = "#include <winsock2.h>\n#include <ws2tcpip.h>\n#include <mstcpip.h>\n\
-                       #include <mswsock.h>\n";
+                       #include <mswsock.h>\n#include <windows.h>\n#include <winsock.h>\n\
+                       #include <wsa.h>\n";
 
 fn include() -> PathBuf {
     // The tests are a folder of the workspace.
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().join("wsa/include")
 }
 
-/// Compiles a text, of which nothing is kept.
-fn compiles(name: &str, compiler: &str, text: &str) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("headers");
+/// The compiler's call for a text, of which nothing is kept.
+fn compiler(name: &str, compiler: &str, text: &str) -> Command {
+    // Tests run at the same time; a file belongs to one of them.
+    let test = std::thread::current().name().unwrap_or("main").to_owned();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("headers").join(test);
     fs::create_dir_all(&folder).unwrap();
     let file = folder.join(name);
     fs::write(&file, text).unwrap();
     let mut words = compiler.split_whitespace();
     let mut command = Command::new(words.next().unwrap());
     command.args(words).args(["-Wall", "-Wextra", "-Wpedantic", "-Werror", "-fsyntax-only"]);
-    let output = command.arg("-I").arg(include()).arg(&file).output().unwrap();
+    command.arg("-I").arg(include()).arg(&file);
+    command
+}
+
+fn compiles(name: &str, dialect: &str, text: &str) {
+    let mut command = compiler(name, dialect, text);
+    let output = command.output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {errors}");
 }
 
 /// A name and its lower 32 bits.
 macro_rules! numbers {
-    ($($name:ident),* $(,)?) => { vec![$((stringify!($name), windows::$name as u32)),*] };
+    ($module:ident: $($name:ident),* $(,)?) => {
+        vec![$((stringify!($name), $module::$name as u32)),*]
+    };
 }
 
 /// Assertions about a structure of the same name, or of the one behind `as`.
@@ -53,7 +65,39 @@ macro_rules! layout {
 }
 
 fn numbers() -> Vec<(&'static str, u32)> {
+    let mut numbers = numbers_of_winsock();
+    numbers.extend(numbers![
+        foundation:
+        TRUE,
+        FALSE,
+        NO_ERROR,
+        ERROR_SUCCESS,
+        ERROR_INVALID_HANDLE,
+        ERROR_NOT_ENOUGH_MEMORY,
+        ERROR_NETNAME_DELETED,
+        ERROR_INVALID_PARAMETER,
+        ERROR_INSUFFICIENT_BUFFER,
+        ERROR_MORE_DATA,
+        ERROR_OPERATION_ABORTED,
+        ERROR_IO_INCOMPLETE,
+        ERROR_IO_PENDING,
+        ERROR_CONNECTION_REFUSED,
+        ERROR_NETWORK_UNREACHABLE,
+        ERROR_HOST_UNREACHABLE,
+        ERROR_PORT_UNREACHABLE,
+        ERROR_CONNECTION_ABORTED,
+        WAIT_OBJECT_0,
+        WAIT_IO_COMPLETION,
+        WAIT_TIMEOUT,
+        WAIT_FAILED,
+        MAX_PATH,
+    ]);
+    numbers
+}
+
+fn numbers_of_winsock() -> Vec<(&'static str, u32)> {
     numbers![
+        windows:
         SOCKET_ERROR,
         FD_SETSIZE,
         POLLRDNORM,
@@ -423,6 +467,241 @@ fn numbers() -> Vec<(&'static str, u32)> {
         SIO_TCP_INFO,
         TCP_INITIAL_RTO_DEFAULT_RTT,
         TCP_INITIAL_RTO_DEFAULT_MAX_SYN_RETRANSMISSIONS,
+        IN_CLASSA_NET,
+        IN_CLASSA_NSHIFT,
+        IN_CLASSA_HOST,
+        IN_CLASSA_MAX,
+        IN_CLASSB_NET,
+        IN_CLASSB_NSHIFT,
+        IN_CLASSB_HOST,
+        IN_CLASSB_MAX,
+        IN_CLASSC_NET,
+        IN_CLASSC_NSHIFT,
+        IN_CLASSC_HOST,
+        IN_CLASSD_NET,
+        IN_CLASSD_NSHIFT,
+        IN_CLASSD_HOST,
+        AF_IMPLINK,
+        AF_PUP,
+        AF_CHAOS,
+        AF_NS,
+        AF_ISO,
+        AF_OSI,
+        AF_ECMA,
+        AF_DATAKIT,
+        AF_CCITT,
+        AF_SNA,
+        AF_DECnet,
+        AF_DLI,
+        AF_LAT,
+        AF_HYLINK,
+        AF_APPLETALK,
+        AF_VOICEVIEW,
+        AF_FIREFOX,
+        AF_UNKNOWN1,
+        AF_BAN,
+        AF_ATM,
+        AF_CLUSTER,
+        AF_12844,
+        AF_NETDES,
+        AF_TCNPROCESS,
+        AF_MAX,
+        AF_TCNMESSAGE,
+        AF_ICLFXBM,
+        AF_LINK,
+        AF_HYPERV,
+        PF_IMPLINK,
+        PF_PUP,
+        PF_CHAOS,
+        PF_NS,
+        PF_ISO,
+        PF_OSI,
+        PF_ECMA,
+        PF_DATAKIT,
+        PF_CCITT,
+        PF_SNA,
+        PF_DECnet,
+        PF_DLI,
+        PF_LAT,
+        PF_HYLINK,
+        PF_APPLETALK,
+        PF_VOICEVIEW,
+        PF_FIREFOX,
+        PF_UNKNOWN1,
+        PF_BAN,
+        PF_ATM,
+        PF_IRDA,
+        PF_MAX,
+        IPPROTO_HOPOPTS,
+        IPPROTO_GGP,
+        IPPROTO_IPV4,
+        IPPROTO_ST,
+        IPPROTO_CBT,
+        IPPROTO_EGP,
+        IPPROTO_IGP,
+        IPPROTO_PUP,
+        IPPROTO_IDP,
+        IPPROTO_RDP,
+        IPPROTO_ROUTING,
+        IPPROTO_FRAGMENT,
+        IPPROTO_ESP,
+        IPPROTO_AH,
+        IPPROTO_NONE,
+        IPPROTO_DSTOPTS,
+        IPPROTO_ND,
+        IPPROTO_ICLFXBM,
+        IPPROTO_PIM,
+        IPPROTO_PGM,
+        IPPROTO_RM,
+        IPPROTO_L2TP,
+        IPPROTO_SCTP,
+        IPPROTO_MAX,
+        IPPORT_TCPMUX,
+        IPPORT_ECHO,
+        IPPORT_DISCARD,
+        IPPORT_SYSTAT,
+        IPPORT_DAYTIME,
+        IPPORT_NETSTAT,
+        IPPORT_QOTD,
+        IPPORT_MSP,
+        IPPORT_CHARGEN,
+        IPPORT_FTP_DATA,
+        IPPORT_FTP,
+        IPPORT_TELNET,
+        IPPORT_SMTP,
+        IPPORT_TIMESERVER,
+        IPPORT_NAMESERVER,
+        IPPORT_WHOIS,
+        IPPORT_MTP,
+        IPPORT_TFTP,
+        IPPORT_RJE,
+        IPPORT_FINGER,
+        IPPORT_TTYLINK,
+        IPPORT_SUPDUP,
+        IPPORT_POP3,
+        IPPORT_NTP,
+        IPPORT_EPMAP,
+        IPPORT_NETBIOS_NS,
+        IPPORT_NETBIOS_DGM,
+        IPPORT_NETBIOS_SSN,
+        IPPORT_IMAP,
+        IPPORT_SNMP,
+        IPPORT_SNMP_TRAP,
+        IPPORT_IMAP3,
+        IPPORT_LDAP,
+        IPPORT_HTTPS,
+        IPPORT_MICROSOFT_DS,
+        IPPORT_BIFFUDP,
+        IPPORT_EXECSERVER,
+        IPPORT_LOGINSERVER,
+        IPPORT_WHOSERVER,
+        IPPORT_CMDSERVER,
+        IPPORT_EFSSERVER,
+        IPPORT_ROUTESERVER,
+        IPPORT_REGISTERED_MIN,
+        IPPORT_RESERVED,
+        IPPORT_REGISTERED_MAX,
+        IPPORT_DYNAMIC_MIN,
+        IPPORT_DYNAMIC_MAX,
+        XP1_CONNECTIONLESS,
+        XP1_GUARANTEED_DELIVERY,
+        XP1_GUARANTEED_ORDER,
+        XP1_MESSAGE_ORIENTED,
+        XP1_PSEUDO_STREAM,
+        XP1_GRACEFUL_CLOSE,
+        XP1_EXPEDITED_DATA,
+        XP1_CONNECT_DATA,
+        XP1_DISCONNECT_DATA,
+        XP1_SUPPORT_BROADCAST,
+        XP1_SUPPORT_MULTIPOINT,
+        XP1_MULTIPOINT_CONTROL_PLANE,
+        XP1_MULTIPOINT_DATA_PLANE,
+        XP1_QOS_SUPPORTED,
+        XP1_INTERRUPT,
+        XP1_UNI_SEND,
+        XP1_UNI_RECV,
+        XP1_IFS_HANDLES,
+        XP1_PARTIAL_MESSAGE,
+        XP1_SAN_SUPPORT_SDP,
+        PFL_MULTIPLE_PROTO_ENTRIES,
+        PFL_RECOMMENDED_PROTO_ENTRY,
+        PFL_HIDDEN,
+        PFL_MATCHES_PROTOCOL_ZERO,
+        PFL_NETWORKDIRECT_PROVIDER,
+        BIGENDIAN,
+        LITTLEENDIAN,
+        SECURITY_PROTOCOL_NONE,
+        MSG_ERRQUEUE,
+        MSG_MAXIOVLEN,
+        SO_PAUSE_ACCEPT,
+        SO_COMPARTMENT_ID,
+        SO_TIMESTAMP,
+        SO_TIMESTAMP_ID,
+        SO_ORIGINAL_DST,
+        SO_CONNDATA,
+        SO_CONNOPT,
+        SO_DISCDATA,
+        SO_DISCOPT,
+        SO_CONNDATALEN,
+        SO_CONNOPTLEN,
+        SO_DISCDATALEN,
+        SO_DISCOPTLEN,
+        SIOCSHIWAT,
+        SIOCGHIWAT,
+        SIOCSLOWAT,
+        SIOCGLOWAT,
+        WSABASEERR,
+        WSA_SECURE_HOST_NOT_FOUND,
+        WSA_IPSEC_NAME_POLICY_ERROR,
+        IP_PROTECTION_LEVEL,
+        IP_ADD_IFLIST,
+        IP_DEL_IFLIST,
+        IP_GET_IFLIST,
+        IP_RECVRTHDR,
+        IP_TCLASS,
+        IP_RECVTCLASS,
+        IP_ORIGINAL_ARRIVAL_IF,
+        IP_RECVECN,
+        IP_PKTINFO_EX,
+        IP_NRT_INTERFACE,
+        IP_UNSPECIFIED_USER_MTU,
+        IP_DEFAULT_MULTICAST_TTL,
+        IP_DEFAULT_MULTICAST_LOOP,
+        IP_MAX_MEMBERSHIPS,
+        IPV6_IFLIST,
+        IPV6_ADD_IFLIST,
+        IPV6_DEL_IFLIST,
+        IPV6_GET_IFLIST,
+        IPV6_ECN,
+        IPV6_RECVECN,
+        IPV6_PKTINFO_EX,
+        IPV6_NRT_INTERFACE,
+        IPV6_RECVERR,
+        IPV6_USER_MTU,
+        SOL_IP,
+        SOL_IPV6,
+        PROTECTION_LEVEL_DEFAULT,
+        TCP_OFFLOAD_NO_PREFERENCE,
+        TCP_OFFLOAD_NOT_PREFERRED,
+        TCP_OFFLOAD_PREFERRED,
+        UDP_SEND_MSG_SIZE,
+        UDP_RECV_MAX_COALESCED_SIZE,
+        UDP_COALESCED_INFO,
+        SIO_RCVALL,
+        SIO_RCVALL_MCAST,
+        SIO_RCVALL_IGMPMCAST,
+        SIO_ABSORB_RTRALERT,
+        SIO_UCAST_IF,
+        SIO_LIMIT_BROADCASTS,
+        SIO_INDEX_BIND,
+        SIO_INDEX_MCASTIF,
+        SIO_INDEX_ADD_MCAST,
+        SIO_INDEX_DEL_MCAST,
+        SIO_ACQUIRE_PORT_RESERVATION,
+        SIO_RELEASE_PORT_RESERVATION,
+        SIO_ASSOCIATE_PORT_RESERVATION,
+        MCAST_INCLUDE,
+        MCAST_EXCLUDE,
     ]
 }
 
@@ -430,7 +709,14 @@ fn numbers() -> Vec<(&'static str, u32)> {
 const ELSEWHERE: &[&str] = &[
     "INVALID_SOCKET",
     "WSA_INVALID_EVENT",
+    "INVALID_HANDLE_VALUE",
     "INFINITE",
+    "MAXIMUM_WAIT_OBJECTS",
+    "__FD_SETSIZE",
+    "VOID",
+    "CONST",
+    "SO_PROTOCOL_INFO",
+    "PF_BTH",
     "FD_QOS",
     "FD_GROUP_QOS",
     "FD_ROUTING_INTERFACE_CHANGE",
@@ -473,7 +759,11 @@ fn numbers_are_those_of_windows() {
         ("SERVICETYPE_GUARANTEED", 3),
         ("SERVICETYPE_QUALITATIVE", 0xD),
         ("AF_BTH", 32),
+        ("PF_BTH", 32),
         ("PF_INET6", 23),
+        ("INFINITE", 0xFFFF_FFFF),
+        ("MAXIMUM_WAIT_OBJECTS", 64),
+        ("SO_PROTOCOL_INFO", 0x2004),
         ("TCP_INITIAL_RTO_UNSPECIFIED_RTT", 0xFFFF),
         ("TCP_INITIAL_RTO_UNSPECIFIED_MAX_SYN_RETRANSMISSIONS", 0xFF),
         ("TCP_INITIAL_RTO_NO_SYN_RETRANSMISSIONS", 0xFE),
@@ -510,7 +800,15 @@ fn functions_are_asked_for_by_the_guids_of_windows() {
 #[test]
 fn no_number_is_unchecked() {
     let checked = numbers();
-    for header in ["winsock2.h", "ws2tcpip.h", "mstcpip.h", "mswsock.h"] {
+    for header in [
+        "winsock2.h",
+        "wsaconst.h",
+        "wsatypes.h",
+        "windows.h",
+        "ws2tcpip.h",
+        "mstcpip.h",
+        "mswsock.h",
+    ] {
         let text = fs::read_to_string(include().join(header)).unwrap();
         for line in text.lines().filter_map(|line| line.strip_prefix("#define ")) {
             let Some((name, value)) = line.split_once(' ') else { continue };
@@ -615,6 +913,15 @@ int main(void)
 }
 ";
 
+/// A program that knows no other header than that of version 1.1.
+const PROGRAM_OF_V4: &str = "
+int main(void)
+{
+    SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
+    return closesocket(s) + (int)GetLastError();
+}
+";
+
 const SYSTEM: &str = "#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -656,11 +963,66 @@ fn a_set_is_as_large_as_the_program_says() {
     let check = |number: u32| {
         let size = 8 + 8 * number;
         format!(
-            "_Static_assert(FD_SETSIZE == {number}, \"\");\n\
-             _Static_assert(sizeof(fd_set) == {size}, \"\");\n"
+            "#if FD_SETSIZE != {number}\n#error not the number\n#endif\n\
+             #ifdef __cplusplus\n#define _Static_assert static_assert\n#endif\n\
+             _Static_assert(sizeof(fd_set) == {size}, \"\");\n{PROGRAM}"
         )
     };
-    compiles("set-64.c", "gcc -std=c11", &format!("{SYSTEM}{HEADERS}{}", check(64)));
-    let own = format!("#define FD_SETSIZE 500\n{HEADERS}{SYSTEM}{}", check(500));
-    compiles("set-500.c", "gcc -std=c11", &own);
+    for (dialect, file) in [("gcc -std=c11", "set.c"), ("g++ -std=c++17", "set.cpp")] {
+        for around in ["", SYSTEM] {
+            compiles(file, dialect, &format!("{around}{HEADERS}{}", check(64)));
+            compiles(file, dialect, &format!("{HEADERS}{around}{}", check(64)));
+        }
+        // The system's own number is 1024.
+        for number in [1, 63, 64, 65, 100, 512, 1023, 1024, 2048] {
+            let define = format!("#define FD_SETSIZE {number}\n");
+            let text = format!("{define}{HEADERS}{SYSTEM}{}", check(number));
+            compiles(file, dialect, &text);
+            compiles(file, dialect, &format!("{SYSTEM}#undef FD_SETSIZE\n{text}"));
+            compiles(file, dialect, &format!("#include <stdio.h>\n#include <stdint.h>\n{text}"));
+            let text = format!("{HEADERS}{SYSTEM}{}", check(number));
+            compiles(file, &format!("{dialect} -DFD_SETSIZE={number}"), &text);
+            // The only one that <stdlib.h> in front cannot take away.
+            let own = format!("{dialect} -DWSA_FD_SETSIZE={number}");
+            compiles(file, &own, &text);
+            compiles(file, &own, &format!("{SYSTEM}{text}"));
+        }
+        let taken = format!("#define FD_SETSIZE 500\n{SYSTEM}{HEADERS}{}", check(64));
+        compiles(file, dialect, &taken);
+    }
+}
+
+#[test]
+fn each_header_stands_alone() {
+    for header in fs::read_dir(include()).unwrap() {
+        let header = header.unwrap().file_name().into_string().unwrap();
+        for (dialect, file) in [("gcc -std=c99", "alone.c"), ("g++ -std=c++11", "alone.cpp")] {
+            let text = format!("#include <{header}>\n#include <{header}>\nDWORD there = 1;\n");
+            compiles(file, dialect, &text);
+            compiles(file, &format!("{dialect} -DUNICODE"), &text);
+            compiles(file, &format!("{dialect} -DWIN32_LEAN_AND_MEAN"), &text);
+        }
+    }
+    // As on Windows: with Winsock or without, and in front of it.
+    compiles("whole.c", "gcc -std=c11", &format!("#include <windows.h>\n{PROGRAM_OF_V4}"));
+    let lean = format!("#define WIN32_LEAN_AND_MEAN\n#include <windows.h>\n{HEADERS}{PROGRAM}");
+    compiles("lean.c", "gcc -std=c11", &lean);
+    let posix = "#define WIN32_LEAN_AND_MEAN\n#include <windows.h>\n#include <sys/socket.h>\n\
+                 int main(void) { return socket(AF_INET, SOCK_STREAM, 0) < 0; }\n";
+    compiles("posix.c", "gcc -std=c11", posix);
+}
+
+#[test]
+fn the_systems_sockets_in_the_same_file_are_refused_in_so_many_words() {
+    for dialect in ["gcc -x c", "g++"] {
+        for header in ["sys/socket.h", "netinet/in.h", "arpa/inet.h", "netdb.h"] {
+            let (ours, theirs) = ("#include <winsock2.h>\n", format!("#include <{header}>\n"));
+            for text in [format!("{ours}{theirs}"), format!("{theirs}{ours}")] {
+                let output = compiler("mixed.cpp", dialect, &text).output().unwrap();
+                let errors = String::from_utf8(output.stderr).unwrap();
+                let first = errors.lines().find(|line| line.contains("error:")).unwrap();
+                assert!(first.contains("cannot be used in a file that includes <"), "{errors}");
+            }
+        }
+    }
 }

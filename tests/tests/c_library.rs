@@ -246,15 +246,50 @@ fn the_systems_sockets_stay_what_they_are() {
 #[test]
 fn a_program_may_have_the_library_in_itself() {
     let program = scratch().join("pair-static");
-    shell(&format!(
-        "gcc -std=c11 {WARNINGS} -DWITHOUT_MAIN client.c event-client.c select-server.c pair.c \
-         -o {} \
-         $(pkg-config --cflags wsa) $(pkg-config --variable=libdir wsa)/libwsa.a \
-         -lgcc_s -lutil -lrt -lpthread -lm -ldl",
-        program.display(),
-    ));
-    let output = succeed(&mut on("loopback", &program));
-    assert_eq!(output.stdout, MET);
+    let build = |link: &str| {
+        shell(&format!(
+            "gcc -std=c11 {WARNINGS} -DWITHOUT_MAIN client.c event-client.c select-server.c \
+             pair.c -o {} $(pkg-config --cflags wsa) {link}",
+            program.display(),
+        ));
+        succeed(&mut on("loopback", &program))
+    };
+    // Beside the system's shared libraries, and without a single one.
+    let libraries = "$(pkg-config --variable=libdir wsa)/libwsa.a";
+    let others = "$(pkg-config --static --libs-only-l wsa | sed s/-lwsa//)";
+    assert_eq!(build(&format!("{libraries} {others}")).stdout, MET);
+    assert_eq!(build("-static $(pkg-config --static --libs wsa)").stdout, MET);
+    shell(&format!("! readelf --program-headers {} | grep INTERP", program.display()));
+}
+
+#[test]
+fn a_program_of_windows_need_not_be_spelled_otherwise() {
+    for compiler in COMPILERS {
+        let program = compile(compiler, "", &["windows.c"]);
+        let output = succeed(&mut on("loopback", &program));
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "0 wrong\n");
+    }
+}
+
+#[test]
+fn pkg_config_says_plain_paths() {
+    let plain = |options: &str| {
+        let output = shell(&format!("pkg-config {options} wsa"));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    };
+    let prefix = library().display();
+    assert_eq!(plain("--cflags"), format!("-I{prefix}/include"));
+    assert_eq!(plain("--libs"), format!("-L{prefix}/lib -Wl,-rpath,{prefix}/lib -lwsa"));
+    // Whoever moves the folder says so.
+    let moved = scratch().join("moved folder");
+    let _ = fs::remove_dir_all(&moved);
+    fs::create_dir_all(moved.join("lib/pkgconfig")).unwrap();
+    fs::copy(library().join("lib/pkgconfig/wsa.pc"), moved.join("lib/pkgconfig/wsa.pc")).unwrap();
+    let mut asked = Command::new("pkg-config");
+    asked.args(["--define-prefix", "--variable=includedir", "wsa"]);
+    let output = succeed(asked.env("PKG_CONFIG_PATH", moved.join("lib/pkgconfig")));
+    let said = String::from_utf8(output.stdout).unwrap().replace('\\', "");
+    assert_eq!(said.trim(), moved.join("include").to_str().unwrap());
 }
 
 #[test]

@@ -8,10 +8,16 @@
  * includes what <stdlib.h>, <unistd.h> and their like pull in before it takes the names over, so
  * <stdio.h>, <stdlib.h>, <string.h>, <unistd.h>, <poll.h>, <pthread.h>, <sys/types.h>,
  * <sys/select.h>, <sys/time.h> may be included before it and after it. What cannot be used in the
- * same file is <sys/socket.h> and what includes it (<netinet/in.h>, <arpa/inet.h>, <netdb.h>,
- * <net/if.h>): the two are different answers to the same question. Other files of the same program
- * may use them; they get the system's sockets. In this file, fd_set, FD_SET, select, struct timeval,
- * struct pollfd and u_long are Winsock's.
+ * same file, before or after, is <sys/socket.h> and what includes it (<netinet/in.h>, <arpa/inet.h>,
+ * <netdb.h>, <net/if.h>, <sys/un.h>): the two are different answers to the same question. The first
+ * error says so; what follows it says nothing more. Other files of the same program may use them;
+ * they get the system's sockets. In this file, fd_set, FD_SET, select, struct timeval, struct pollfd
+ * and u_long are Winsock's.
+ *
+ * FD_SETSIZE, how many sockets a set holds, is 64. A program that wants more defines it before this
+ * header, and after those of the system that it includes before this one: <sys/select.h>, which
+ * <stdlib.h> includes, would put the system's in its place, without a word. -DWSA_FD_SETSIZE=1024 on
+ * the command line says it whatever the order is.
  *
  * Sizes are those of 64-bit Windows: SOCKET has the width of a pointer, and u_long, DWORD, LONG and
  * BOOL have 32 bits, where C's long has 64. So the argument of FIONBIO is a u_long, never a long.
@@ -21,11 +27,15 @@
 #define _WINSOCK2API_
 #define _WINSOCKAPI_
 
-#if defined(_SYS_SOCKET_H) || defined(_NETINET_IN_H) || defined(_ARPA_INET_H)
-#error "<winsock2.h> cannot be used in a file that includes <sys/socket.h>, <netinet/in.h> or <arpa/inet.h>"
+#ifdef _SYS_SOCKET_H
+#error "<winsock2.h> cannot be used in a file that includes <sys/socket.h>, <netinet/in.h>, <arpa/inet.h> or <netdb.h>"
 #endif
+/* Said by the system's header that comes later: its first declaration has this name. */
+#define __socket_type                                                                              \
+    _Pragma("GCC error \"<sys/socket.h>, <netinet/in.h>, <arpa/inet.h>, <netdb.h> cannot be used in a file that includes <winsock2.h>\"") __socket_type
 
-#include "wsatypes.h"
+#include "windows.h"
+#include "wsaconst.h"
 
 /* A function that shares its name with one of POSIX has the name wsa_... in the library. */
 #define WSA_NAMED(name) __asm__("wsa_" #name)
@@ -43,19 +53,11 @@ typedef u_short ADDRESS_FAMILY;
 #define INVALID_SOCKET ((SOCKET)(~(SOCKET)0))
 #define SOCKET_ERROR (-1)
 
-/* How many a set holds. A program that wants more says so before it includes any header. */
-#undef FD_SETSIZE
-#ifdef WSA_FD_SETSIZE
-#define FD_SETSIZE wsa_fd_setsize
-#else
-#define FD_SETSIZE 64
-#endif
-
 #define fd_set wsa_fd_set
 typedef struct wsa_fd_set {
     u_int fd_count;
     SOCKET fd_array[FD_SETSIZE];
-} fd_set;
+} fd_set, FD_SET, *PFD_SET, *LPFD_SET;
 
 int __WSAFDIsSet(SOCKET s, fd_set *set);
 
@@ -134,7 +136,6 @@ typedef struct pollfd {
 /* Events. */
 
 typedef HANDLE WSAEVENT, *LPWSAEVENT;
-typedef void *HWND;
 
 #define WSA_INVALID_EVENT ((WSAEVENT)0)
 #define WSA_MAXIMUM_WAIT_EVENTS 64
@@ -143,9 +144,6 @@ typedef void *HWND;
 #define WSA_WAIT_IO_COMPLETION ((DWORD)0xC0)
 #define WSA_WAIT_TIMEOUT ((DWORD)258)
 #define WSA_INFINITE ((DWORD)0xFFFFFFFF)
-#ifndef INFINITE
-#define INFINITE WSA_INFINITE
-#endif
 
 #define FD_READ_BIT 0
 #define FD_WRITE_BIT 1
@@ -232,6 +230,27 @@ typedef struct sockaddr_storage {
 #define INADDR_BROADCAST ((ULONG)0xffffffff)
 #define INADDR_NONE 0xffffffff
 #define ADDR_ANY INADDR_ANY
+
+/* Classes of addresses, in host byte order; of use today is IN_MULTICAST alone. */
+#define IN_CLASSA(address) (((LONG)(address) & 0x80000000) == 0)
+#define IN_CLASSA_NET 0xff000000
+#define IN_CLASSA_NSHIFT 24
+#define IN_CLASSA_HOST 0x00ffffff
+#define IN_CLASSA_MAX 128
+#define IN_CLASSB(address) (((LONG)(address) & 0xc0000000) == 0x80000000)
+#define IN_CLASSB_NET 0xffff0000
+#define IN_CLASSB_NSHIFT 16
+#define IN_CLASSB_HOST 0x0000ffff
+#define IN_CLASSB_MAX 65536
+#define IN_CLASSC(address) (((LONG)(address) & 0xe0000000) == 0xc0000000)
+#define IN_CLASSC_NET 0xffffff00
+#define IN_CLASSC_NSHIFT 8
+#define IN_CLASSC_HOST 0x000000ff
+#define IN_CLASSD(address) (((LONG)(address) & 0xf0000000) == 0xe0000000)
+#define IN_CLASSD_NET 0xf0000000
+#define IN_CLASSD_NSHIFT 28
+#define IN_CLASSD_HOST 0x0fffffff
+#define IN_MULTICAST(address) IN_CLASSD(address)
 
 /* Startup. */
 
@@ -383,281 +402,12 @@ typedef struct _WSAPROTOCOL_INFOW {
     WCHAR szProtocol[WSAPROTOCOL_LEN + 1];
 } WSAPROTOCOL_INFOW, *LPWSAPROTOCOL_INFOW;
 
-typedef struct _OVERLAPPED {
-    ULONG_PTR Internal;
-    ULONG_PTR InternalHigh;
-    union {
-        struct {
-            DWORD Offset;
-            DWORD OffsetHigh;
-        } s;
-        PVOID Pointer;
-    } u;
-    HANDLE hEvent;
-} OVERLAPPED, WSAOVERLAPPED, *LPWSAOVERLAPPED;
-
-/* Families, types, protocols. */
-
-#define AF_UNSPEC 0
-#define AF_UNIX 1
-#define AF_INET 2
-#define AF_IPX 6
-#define AF_NETBIOS 17
-#define AF_INET6 23
-#define AF_IRDA 26
-#define AF_BTH 32
-#define PF_UNSPEC AF_UNSPEC
-#define PF_UNIX AF_UNIX
-#define PF_INET AF_INET
-#define PF_IPX AF_IPX
-#define PF_INET6 AF_INET6
-
-#define SOCK_STREAM 1
-#define SOCK_DGRAM 2
-#define SOCK_RAW 3
-#define SOCK_RDM 4
-#define SOCK_SEQPACKET 5
-
-#define IPPROTO_IP 0
-#define IPPROTO_ICMP 1
-#define IPPROTO_IGMP 2
-#define IPPROTO_TCP 6
-#define IPPROTO_UDP 17
-#define IPPROTO_IPV6 41
-#define IPPROTO_ICMPV6 58
-#define IPPROTO_RAW 255
-
-#define SOMAXCONN 0x7fffffff
-#define FROM_PROTOCOL_INFO (-1)
-
-#define SD_RECEIVE 0x00
-#define SD_SEND 0x01
-#define SD_BOTH 0x02
-
-#define CF_ACCEPT 0x0000
-#define CF_REJECT 0x0001
-#define CF_DEFER 0x0002
-
-#define SG_UNCONSTRAINED_GROUP 0x01
-#define SG_CONSTRAINED_GROUP 0x02
-
-#define WSA_FLAG_OVERLAPPED 0x01
-#define WSA_FLAG_MULTIPOINT_C_ROOT 0x02
-#define WSA_FLAG_MULTIPOINT_C_LEAF 0x04
-#define WSA_FLAG_MULTIPOINT_D_ROOT 0x08
-#define WSA_FLAG_MULTIPOINT_D_LEAF 0x10
-#define WSA_FLAG_ACCESS_SYSTEM_SECURITY 0x40
-#define WSA_FLAG_NO_HANDLE_INHERIT 0x80
-#define WSA_FLAG_REGISTERED_IO 0x100
-
-/* Flags of sends and receives. */
-
-#define MSG_OOB 0x1
-#define MSG_PEEK 0x2
-#define MSG_DONTROUTE 0x4
-#define MSG_WAITALL 0x8
-#define MSG_INTERRUPT 0x10
-#define MSG_PUSH_IMMEDIATE 0x20
-#define MSG_TRUNC 0x0100
-#define MSG_CTRUNC 0x0200
-#define MSG_BCAST 0x0400
-#define MSG_MCAST 0x0800
-#define MSG_PARTIAL 0x8000
-
-/* Options of every socket. */
-
-#define SOL_SOCKET 0xffff
-#define SO_DEBUG 0x0001
-#define SO_ACCEPTCONN 0x0002
-#define SO_REUSEADDR 0x0004
-#define SO_KEEPALIVE 0x0008
-#define SO_DONTROUTE 0x0010
-#define SO_BROADCAST 0x0020
-#define SO_USELOOPBACK 0x0040
-#define SO_LINGER 0x0080
-#define SO_OOBINLINE 0x0100
-#define SO_DONTLINGER ((int)(~SO_LINGER))
-#define SO_EXCLUSIVEADDRUSE ((int)(~SO_REUSEADDR))
-#define SO_SNDBUF 0x1001
-#define SO_RCVBUF 0x1002
-#define SO_SNDLOWAT 0x1003
-#define SO_RCVLOWAT 0x1004
-#define SO_SNDTIMEO 0x1005
-#define SO_RCVTIMEO 0x1006
-#define SO_ERROR 0x1007
-#define SO_TYPE 0x1008
-#define SO_BSP_STATE 0x1009
-#define SO_GROUP_ID 0x2001
-#define SO_GROUP_PRIORITY 0x2002
-#define SO_MAX_MSG_SIZE 0x2003
-#define SO_PROTOCOL_INFOA 0x2004
-#define SO_PROTOCOL_INFOW 0x2005
-#define PVD_CONFIG 0x3001
-#define SO_CONDITIONAL_ACCEPT 0x3002
-#define SO_RANDOMIZE_PORT 0x3005
-#define SO_PORT_SCALABILITY 0x3006
-#define SO_REUSE_UNICASTPORT 0x3007
-#define SO_REUSE_MULTICASTPORT 0x3008
-#define SO_OPENTYPE 0x7008
-#define SO_MAXDG 0x7009
-#define SO_MAXPATHDG 0x700A
-#define SO_UPDATE_ACCEPT_CONTEXT 0x700B
-#define SO_CONNECT_TIME 0x700C
-#define SO_UPDATE_CONNECT_CONTEXT 0x7010
-#define TCP_BSDURGENT 0x7000
-#define SO_SYNCHRONOUS_ALERT 0x10
-#define SO_SYNCHRONOUS_NONALERT 0x20
-
-#define TCP_NODELAY 0x0001
+typedef OVERLAPPED WSAOVERLAPPED, *LPWSAOVERLAPPED;
 
 typedef struct linger {
     u_short l_onoff;
     u_short l_linger;
 } LINGER, *PLINGER, *LPLINGER;
-
-/* Ioctls. Their codes say the size of a Windows long, which is 4. */
-
-#define IOCPARM_MASK 0x7f
-#define IOC_VOID 0x20000000
-#define IOC_OUT 0x40000000
-#define IOC_IN 0x80000000
-#define IOC_INOUT (IOC_IN | IOC_OUT)
-#define IOC_UNIX 0x00000000
-#define IOC_WS2 0x08000000
-#define IOC_PROTOCOL 0x10000000
-#define IOC_VENDOR 0x18000000
-#define SIO_BSP_HANDLE _WSAIOR(IOC_WS2, 27)
-#define SIO_BSP_HANDLE_SELECT _WSAIOR(IOC_WS2, 28)
-#define SIO_BSP_HANDLE_POLL _WSAIOR(IOC_WS2, 29)
-#define SIO_BASE_HANDLE _WSAIOR(IOC_WS2, 34)
-#define _WSAIO(x, y) (IOC_VOID | (x) | (y))
-#define _WSAIOR(x, y) (IOC_OUT | (x) | (y))
-#define _WSAIOW(x, y) (IOC_IN | (x) | (y))
-#define _WSAIORW(x, y) (IOC_INOUT | (x) | (y))
-
-/* As a long of Windows, which is what ioctlsocket takes: the top bit is the sign. */
-#define FIONREAD ((LONG)0x4004667F)
-#define FIONBIO ((LONG)0x8004667E)
-#define FIOASYNC ((LONG)0x8004667D)
-#define SIOCATMARK ((LONG)0x40047307)
-
-#define SIO_ASSOCIATE_HANDLE _WSAIOW(IOC_WS2, 1)
-#define SIO_ENABLE_CIRCULAR_QUEUEING _WSAIO(IOC_WS2, 2)
-#define SIO_FIND_ROUTE _WSAIOR(IOC_WS2, 3)
-#define SIO_FLUSH _WSAIO(IOC_WS2, 4)
-#define SIO_GET_BROADCAST_ADDRESS _WSAIOR(IOC_WS2, 5)
-#define SIO_GET_EXTENSION_FUNCTION_POINTER _WSAIORW(IOC_WS2, 6)
-#define SIO_GET_QOS _WSAIORW(IOC_WS2, 7)
-#define SIO_GET_GROUP_QOS _WSAIORW(IOC_WS2, 8)
-#define SIO_MULTIPOINT_LOOPBACK _WSAIOW(IOC_WS2, 9)
-#define SIO_MULTICAST_SCOPE _WSAIOW(IOC_WS2, 10)
-#define SIO_SET_QOS _WSAIOW(IOC_WS2, 11)
-#define SIO_SET_GROUP_QOS _WSAIOW(IOC_WS2, 12)
-#define SIO_TRANSLATE_HANDLE _WSAIORW(IOC_WS2, 13)
-#define SIO_ROUTING_INTERFACE_QUERY _WSAIORW(IOC_WS2, 20)
-#define SIO_ROUTING_INTERFACE_CHANGE _WSAIOW(IOC_WS2, 21)
-#define SIO_ADDRESS_LIST_QUERY _WSAIOR(IOC_WS2, 22)
-#define SIO_ADDRESS_LIST_CHANGE _WSAIO(IOC_WS2, 23)
-#define SIO_QUERY_TARGET_PNP_HANDLE _WSAIOR(IOC_WS2, 24)
-#define SIO_ADDRESS_LIST_SORT _WSAIORW(IOC_WS2, 25)
-
-/* Errors. */
-
-#define WSA_INVALID_HANDLE 6
-#define WSA_NOT_ENOUGH_MEMORY 8
-#define WSA_INVALID_PARAMETER 87
-#define WSA_OPERATION_ABORTED 995
-#define WSA_IO_INCOMPLETE 996
-#define WSA_IO_PENDING 997
-#define WSAEINTR 10004
-#define WSAEBADF 10009
-#define WSAEACCES 10013
-#define WSAEFAULT 10014
-#define WSAEINVAL 10022
-#define WSAEMFILE 10024
-#define WSAEWOULDBLOCK 10035
-#define WSAEINPROGRESS 10036
-#define WSAEALREADY 10037
-#define WSAENOTSOCK 10038
-#define WSAEDESTADDRREQ 10039
-#define WSAEMSGSIZE 10040
-#define WSAEPROTOTYPE 10041
-#define WSAENOPROTOOPT 10042
-#define WSAEPROTONOSUPPORT 10043
-#define WSAESOCKTNOSUPPORT 10044
-#define WSAEOPNOTSUPP 10045
-#define WSAEPFNOSUPPORT 10046
-#define WSAEAFNOSUPPORT 10047
-#define WSAEADDRINUSE 10048
-#define WSAEADDRNOTAVAIL 10049
-#define WSAENETDOWN 10050
-#define WSAENETUNREACH 10051
-#define WSAENETRESET 10052
-#define WSAECONNABORTED 10053
-#define WSAECONNRESET 10054
-#define WSAENOBUFS 10055
-#define WSAEISCONN 10056
-#define WSAENOTCONN 10057
-#define WSAESHUTDOWN 10058
-#define WSAETOOMANYREFS 10059
-#define WSAETIMEDOUT 10060
-#define WSAECONNREFUSED 10061
-#define WSAELOOP 10062
-#define WSAENAMETOOLONG 10063
-#define WSAEHOSTDOWN 10064
-#define WSAEHOSTUNREACH 10065
-#define WSAENOTEMPTY 10066
-#define WSAEPROCLIM 10067
-#define WSAEUSERS 10068
-#define WSAEDQUOT 10069
-#define WSAESTALE 10070
-#define WSAEREMOTE 10071
-#define WSASYSNOTREADY 10091
-#define WSAVERNOTSUPPORTED 10092
-#define WSANOTINITIALISED 10093
-#define WSAEDISCON 10101
-#define WSAENOMORE 10102
-#define WSAECANCELLED 10103
-#define WSAEINVALIDPROCTABLE 10104
-#define WSAEINVALIDPROVIDER 10105
-#define WSAEPROVIDERFAILEDINIT 10106
-#define WSASYSCALLFAILURE 10107
-#define WSASERVICE_NOT_FOUND 10108
-#define WSATYPE_NOT_FOUND 10109
-#define WSA_E_NO_MORE 10110
-#define WSA_E_CANCELLED 10111
-#define WSAEREFUSED 10112
-#define WSAHOST_NOT_FOUND 11001
-#define WSATRY_AGAIN 11002
-#define WSANO_RECOVERY 11003
-#define WSANO_DATA 11004
-#define WSA_QOS_RECEIVERS 11005
-#define WSA_QOS_SENDERS 11006
-#define WSA_QOS_NO_SENDERS 11007
-#define WSA_QOS_NO_RECEIVERS 11008
-#define WSA_QOS_REQUEST_CONFIRMED 11009
-#define WSA_QOS_ADMISSION_FAILURE 11010
-#define WSA_QOS_POLICY_FAILURE 11011
-#define WSA_QOS_BAD_STYLE 11012
-#define WSA_QOS_BAD_OBJECT 11013
-#define WSA_QOS_TRAFFIC_CTRL_ERROR 11014
-#define WSA_QOS_GENERIC_ERROR 11015
-#define WSA_QOS_ESERVICETYPE 11016
-#define WSA_QOS_EFLOWSPEC 11017
-#define WSA_QOS_EPROVSPECBUF 11018
-#define WSA_QOS_EFILTERSTYLE 11019
-#define WSA_QOS_EFILTERTYPE 11020
-#define WSA_QOS_EFILTERCOUNT 11021
-#define WSA_QOS_EOBJLENGTH 11022
-#define WSA_QOS_EFLOWCOUNT 11023
-#define WSA_QOS_EUNKOWNPSOBJ 11024
-#define WSA_QOS_EPOLICYOBJ 11025
-#define WSA_QOS_EFLOWDESC 11026
-#define WSA_QOS_EPSFLOWSPEC 11027
-#define WSA_QOS_EPSFILTERSPEC 11028
-#define WSA_QOS_ESDMODEOBJ 11029
-#define WSA_QOS_ESHAPERATEOBJ 11030
-#define WSA_QOS_RESERVED_PETYPE 11031
 
 /* Functions. */
 
@@ -732,16 +482,9 @@ DWORD WSAWaitForMultipleEvents(DWORD count, const WSAEVENT *events, BOOL all, DW
 int WSAEventSelect(SOCKET s, WSAEVENT event, LONG events);
 int WSAEnumNetworkEvents(SOCKET s, WSAEVENT event, LPWSANETWORKEVENTS found);
 
-/* There are no windows here: what WSAAsyncSelect is given as one comes back with each message, which
- * wsa_next_message takes as GetMessage does: 1 for a message, 0 after the time, or SOCKET_ERROR. */
-struct wsa_message {
-    HWND hwnd;
-    UINT message;
-    UINT_PTR wParam;
-    LONG_PTR lParam;
-};
+/* There are no windows here: the number of one comes back with each message, which wsa_next_message
+ * of wsa.h gives. */
 int WSAAsyncSelect(SOCKET s, HWND window, u_int message, LONG events);
-int wsa_next_message(struct wsa_message *message, DWORD timeout);
 
 int getsockopt(SOCKET s, int level, int option, char *value, int *optlen) WSA_NAMED(getsockopt);
 int setsockopt(SOCKET s, int level, int option, const char *value, int optlen)

@@ -74,6 +74,7 @@ mod socket;
 mod startup;
 mod text;
 mod transfer;
+mod windows;
 
 pub use accept::{ConditionProc, WSAAccept, accept};
 pub use connect::{WSAConnect, connect};
@@ -101,6 +102,7 @@ pub use text::{
     inet_ntoa, inet_ntop, inet_pton, ntohl, ntohs,
 };
 pub use transfer::{WSARecv, WSARecvFrom, WSASend, WSASendTo, recv, recvfrom, send, sendto};
+pub use windows::Sleep;
 
 use core::ffi::c_int;
 
