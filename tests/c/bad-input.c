@@ -728,6 +728,49 @@ static void handles(void)
         IS(closesocket(next[at]), 0, 0);
 }
 
+/* The evidence of a failure, into every kind of memory. It leaves the last error alone. */
+static void evidence(void)
+{
+    SOCKET s = socket(AF_INET, SOCK_STREAM, 0);
+    SOCKADDR_IN nobody;
+    char whole[256], piece[8];
+    int length;
+
+    memset(&nobody, 0, sizeof nobody);
+    nobody.sin_family = AF_INET;
+    nobody.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    nobody.sin_port = htons(9);
+    IS(wsa_last_cause(whole, sizeof whole), 0, -7);
+    IS(strlen(whole), 0, -7);
+    FAILS(connect(s, (SOCKADDR *)&nobody, sizeof nobody), WSAECONNREFUSED);
+    length = wsa_last_cause(NULL, 0);
+    check(__LINE__, "wsa_last_cause", length > 40, 1, WSAECONNREFUSED);
+    check(__LINE__, "whole", wsa_last_cause(whole, sizeof whole), length, WSAECONNREFUSED);
+    check(__LINE__, "strlen", (long long)strlen(whole), length, WSAECONNREFUSED);
+    check(__LINE__, "strncmp", strncmp(whole, "refused: ", 9), 0, WSAECONNREFUSED);
+    /* To the last byte that there is, and not one more. */
+    memset(piece, 'x', sizeof piece);
+    check(__LINE__, "piece", wsa_last_cause(piece, 5), length, WSAECONNREFUSED);
+    check(__LINE__, "piece", memcmp(piece, "refu\0xxx", 8), 0, WSAECONNREFUSED);
+    check(__LINE__, "edge", wsa_last_cause(edge - length - 1, length + 1), length, WSAECONNREFUSED);
+    check(__LINE__, "edge", strcmp(edge - length - 1, whole), 0, WSAECONNREFUSED);
+    check(__LINE__, "edge", wsa_last_cause(edge - length - 1, 4096), length, WSAECONNREFUSED);
+    check(__LINE__, "edge", wsa_last_cause(edge - 1, 1), length, WSAECONNREFUSED);
+    check(__LINE__, "edge", *(edge - 1), 0, WSAECONNREFUSED);
+    check(__LINE__, "edge", wsa_last_cause(edge - length, length + 1), SOCKET_ERROR, WSAEFAULT);
+    /* Now the last error is another one, which nothing on the wire has decided. */
+    check(__LINE__, "other", wsa_last_cause(whole, sizeof whole), 0, WSAEFAULT);
+    FAILS(connect(s, (SOCKADDR *)&nobody, sizeof nobody), WSAECONNREFUSED);
+    IS(inet_pton(99, "", whole), -1, WSAEAFNOSUPPORT);
+    check(__LINE__, "other", wsa_last_cause(NULL, 0), 0, WSAEAFNOSUPPORT);
+    FAILS(connect(s, (SOCKADDR *)&nobody, sizeof nobody), WSAECONNREFUSED);
+    FAILS(wsa_last_cause(NULL, 1), WSAEFAULT);
+    FAILS(wsa_last_cause(nowhere, 1), WSAEFAULT);
+    FAILS(wsa_last_cause(readonly, 1), WSAEFAULT);
+    FAILS(wsa_last_cause(whole, -1), WSAEFAULT);
+    closesocket(s);
+}
+
 static int bad_verdict(LPWSABUF caller, LPWSABUF data, LPQOS sqos, LPQOS gqos, LPWSABUF callee,
                        LPWSABUF answer, GROUP *group, DWORD_PTR expected)
 {
@@ -775,6 +818,7 @@ int main(void)
     messages();
     handles();
     condition();
+    evidence();
     IS(WSACleanup(), 0, 0);
     every_call(WSANOTINITIALISED, nowhere);
     printf("%d wrong\n", wrong);

@@ -15,6 +15,7 @@ static int child(SOCKET s)
 
     every_call_on(s, WSAENETDOWN, NULL);
     every_call(WSAENETDOWN, NULL);
+    FAILS(wsa_last_cause(NULL, 0), WSAENETDOWN);
     if (WSAStartup(MAKEWORD(2, 2), &data) != WSASYSNOTREADY)
         wrong++;
     fflush(stdout);

@@ -272,6 +272,23 @@ fn a_program_of_windows_need_not_be_spelled_otherwise() {
 }
 
 #[test]
+fn a_failure_says_what_decided_it() {
+    let Some(kernel) = Kernel::start() else { return };
+    let program = compile(COMPILERS[0], "", &["evidence.c"]);
+    let line = |address: &str| {
+        let output = succeed(on_tap(&kernel, &program).args([address, "9"]));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let refused = line("10.77.0.1");
+    assert!(refused.starts_with("error 10061, refused: frame "), "{refused}");
+    assert!(refused.contains(": 10.77.0.1:9 > 10.77.0.2:"), "{refused}");
+    assert!(refused.contains(" [RST,ACK] "), "{refused}");
+    let silent = line("10.77.0.9");
+    let said = "error 10065, host unreachable: silence: 3 ARP requests to 10.77.0.9 unanswered in ";
+    assert!(silent.starts_with(said), "{silent}");
+}
+
+#[test]
 fn pkg_config_says_plain_paths() {
     let plain = |options: &str| {
         let output = shell(&format!("pkg-config {options} wsa"));

@@ -60,6 +60,7 @@
 mod accept;
 mod buffers;
 mod connect;
+mod evidence;
 mod extension;
 mod global;
 mod guard;
@@ -78,6 +79,7 @@ mod windows;
 
 pub use accept::{ConditionProc, WSAAccept, accept};
 pub use connect::{WSAConnect, connect};
+pub use evidence::wsa_last_cause;
 pub use hooks::{
     BlockingProc, WSACancelBlockingCall, WSAIsBlocking, WSASetBlockingHook, WSAUnhookBlockingHook,
 };
