@@ -160,6 +160,9 @@ proptest! {
                 prop_assert_eq!(view.is_fragment(), ip.header().is_fragmenting_payload());
                 prop_assert_eq!(view.packet().len(), usize::from(ip.header().total_len()));
             }
+            // etherparse takes a length of 0 for "up to the end of the frame" (RFC 2675 asks for an
+            // option then), a view for no payload.
+            Some(NetSlice::Ipv6(ip)) if ip.header().payload_length() == 0 => return Ok(()),
             Some(NetSlice::Ipv6(ip)) => {
                 prop_assert!(view.is_ipv6());
                 prop_assert_eq!(view.source(), Some(ip.header().source_addr().into()));
@@ -186,11 +189,15 @@ proptest! {
                 prop_assert!(view.is_udp());
                 prop_assert_eq!(view.ports(), Some((udp.source_port(), udp.destination_port())));
             }
-            Some(TransportSlice::Icmpv4(icmp)) => {
+            Some(TransportSlice::Icmpv4(icmp)) if view.is_ipv4() => {
                 prop_assert_eq!(view.icmp(), Some((icmp.type_u8(), icmp.code_u8())));
             }
-            Some(TransportSlice::Icmpv6(icmp)) => {
+            Some(TransportSlice::Icmpv6(icmp)) if view.is_ipv6() => {
                 prop_assert_eq!(view.icmp(), Some((icmp.type_u8(), icmp.code_u8())));
+            }
+            // etherparse reads ICMPv6 in IPv4 and the other way round; neither exists.
+            Some(TransportSlice::Icmpv4(_) | TransportSlice::Icmpv6(_)) => {
+                prop_assert_eq!(view.icmp(), None);
             }
             Some(TransportSlice::Igmp(_)) | None => {}
         }
