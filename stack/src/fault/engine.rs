@@ -76,16 +76,15 @@ pub(crate) enum Passage {
 /// It stands between a stack and a link, and is fed by [`link::fault`](crate::link::fault).
 /// Everything about its state may be asked and changed while it runs.
 pub struct Engine<'a> {
-    rules: Items<'a, Rule>,
-    events: Items<'a, Event>,
+    pub(super) rules: Items<'a, Rule>,
+    pub(super) events: Items<'a, Event>,
     pub(super) core: Core<'a>,
     next_event: usize,
     began: Instant,
-    switched_on: usize,
+    pub(super) switched_on: usize,
     paused: bool,
-    /// For rules that are added.
-    #[cfg(feature = "alloc")]
-    seed: u64,
+    /// For rules that are added or begin anew.
+    pub(super) seed: u64,
 }
 
 /// Everything but the rules themselves, so that a rule can be looked at while this changes.
@@ -221,7 +220,6 @@ impl<'a> Engine<'a> {
         let switched_on = script.rules.iter().filter(|rule| rule.switch == Switch::On).count();
         let (next_event, paused) = (0, false);
         Ok(Self {
-            #[cfg(feature = "alloc")]
             seed: script.seed,
             rules: script.rules,
             events: script.events,
@@ -331,39 +329,15 @@ impl<'a> Engine<'a> {
         }
     }
 
-    /// Appends a rule, which begins to count now, and gives its index.
-    ///
-    /// # Errors
-    /// What is wrong with it; [`ScriptError::TooManyRules`] when there is no memory for it. The
-    /// script is as it was.
-    #[cfg(feature = "alloc")]
-    pub fn add(&mut self, rule: Rule, now: Instant) -> Result<usize, ScriptError> {
-        let index = self.rules.len();
-        if self.core.states.len() <= index {
-            return Err(ScriptError::TooManyRules);
-        }
-        let mut rules = self.rules.to_vec();
-        rules.push(rule);
-        let events = alloc::vec::Vec::from(&*self.events);
-        let script = Script::new(self.seed).with_rules(rules).with_events(events);
-        if index + script.events.len() + 1 >= usize::from(u16::MAX) {
-            return Err(ScriptError::TooLong);
-        }
-        script.check_rule(index, &rule)?;
-        let after = rule.when.after_rule.and_then(|name| script.rule(&name));
-        if let Some(state) = self.core.states.get_mut(index) {
-            *state = begin(&rule, after, self.seed, now);
-        }
-        self.core.forget_counts(index);
-        self.switched_on += usize::from(rule.switch == Switch::On);
-        self.rules = script.rules;
-        Ok(index)
-    }
-
     /// Lets every frame pass that enters from now on, or not any more. The events wait meanwhile,
     /// and what is held back goes on at its time.
     pub fn pause(&mut self, paused: bool) {
         self.paused = paused;
+    }
+
+    /// Whether every frame passes.
+    pub fn is_paused(&self) -> bool {
+        self.paused
     }
 
     /// Gives the flow of a frame that goes in `direction` this tag, as [`Action::Tag`] does. Flows
@@ -545,7 +519,7 @@ impl fmt::Debug for Engine<'_> {
     }
 }
 
-fn begin(rule: &Rule, after: Option<u16>, seed: u64, now: Instant) -> RuleState {
+pub(super) fn begin(rule: &Rule, after: Option<u16>, seed: u64, now: Instant) -> RuleState {
     let name = rule.name.as_str();
     RuleState {
         switch: rule.switch,
@@ -688,14 +662,6 @@ impl Core<'_> {
     fn forget_count(&mut self, rule: usize, flow: u16) {
         if let Some(count) = self.count(rule, flow) {
             *count = 0;
-        }
-    }
-
-    #[cfg(feature = "alloc")]
-    fn forget_counts(&mut self, rule: usize) {
-        let flows = self.flows.len();
-        if let Some(counts) = self.counts.get_mut(rule * flows..(rule + 1) * flows) {
-            counts.fill(0);
         }
     }
 

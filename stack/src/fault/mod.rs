@@ -56,6 +56,7 @@ mod edit;
 mod engine;
 mod flow;
 mod forge;
+mod live;
 mod matching;
 mod memory;
 mod model;

@@ -1,5 +1,8 @@
 //! Frames that are held back, in memory of fixed size.
 
+#[cfg(feature = "alloc")]
+use core::cmp::Ordering;
+
 use smoltcp::time::Instant;
 
 use super::flow::{NONE, side};
@@ -195,6 +198,31 @@ impl<'a> Pool<'a> {
         let ranges = [self.range(room), self.range(bytes)];
         let [room, bytes] = self.bytes.get_disjoint_mut(ranges).ok()?;
         Some((room, bytes.get_mut(..length)?))
+    }
+
+    /// The rule with this index is no more, and those below it have moved up. `events` come before
+    /// the rules in the numbers of triggers.
+    #[cfg(feature = "alloc")]
+    pub(super) fn remove_rule(&mut self, rule: usize, events: usize) {
+        let moved = |index: u16, rule: usize| match usize::from(index).cmp(&rule) {
+            Ordering::Less => Some(index),
+            Ordering::Equal => None,
+            Ordering::Greater => Some(index - 1),
+        };
+        for slot in self.slots.iter_mut() {
+            if let Some(Made::Forged(Some(by))) = slot.source.made_by {
+                slot.source.made_by = Some(Made::Forged(moved(by, rule)));
+            }
+            // Nothing waits for this one by its name, and a segment that waits to be merged by it
+            // has a time as well.
+            slot.wait = match slot.wait {
+                Wait::Trigger(number) => {
+                    Wait::Trigger(moved(number, events + rule).unwrap_or(NONE))
+                }
+                Wait::Segment(by, flow) => Wait::Segment(moved(by, rule).unwrap_or(NONE), flow),
+                other => other,
+            };
+        }
     }
 
     pub(super) fn slot(&self, index: u16) -> Option<Slot> {

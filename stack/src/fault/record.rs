@@ -66,6 +66,13 @@ pub enum Record<'r> {
         /// Whether it is up now.
         up: bool,
     },
+    /// Somebody changed the rules while the engine ran ([`Engine::note`](super::Engine::note)).
+    Change {
+        /// When.
+        now: Instant,
+        /// What was done, as whoever did it has written it.
+        text: &'r str,
+    },
 }
 
 /// Why a rule did or did not act on a frame, in the order in which it is asked.

@@ -263,6 +263,8 @@ pub enum ScriptError {
     EventsOutOfOrder(usize),
     /// There is memory for fewer rules.
     TooManyRules,
+    /// Another rule or an event refers to the rule of this name.
+    InUse(Name),
 }
 
 impl fmt::Display for ScriptError {
@@ -282,6 +284,9 @@ impl fmt::Display for ScriptError {
             }
             Self::EventsOutOfOrder(index) => {
                 write!(f, "event {index} is earlier than the one before it")
+            }
+            Self::InUse(name) => {
+                write!(f, "another rule or an event refers to \"{name}\"; remove that first")
             }
             Self::TooManyRules => f.write_str("there is memory for fewer rules"),
         }

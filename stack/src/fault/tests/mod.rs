@@ -3,6 +3,7 @@
 mod actions;
 mod determinism;
 mod fields;
+mod live;
 mod neighbors;
 mod properties;
 mod scripts;
