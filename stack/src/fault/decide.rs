@@ -12,7 +12,7 @@ use super::engine::{Core, Line, Running, meet_rules};
 use super::flow::side;
 use super::forge;
 use super::matching::mismatch;
-use super::model::later;
+use super::model::{Carried, later};
 use super::pool::{Made, NEVER, Source, Wait};
 use super::record::{Record, Verdict, Why};
 use super::rule::{Checksums, LinkFault, NeighborFault, Part, Rematch, Rule, Scope, Switch};
@@ -21,6 +21,15 @@ use super::view::View;
 use crate::link::Direction;
 use crate::net::ethernet;
 use crate::random::Random;
+
+/// What random numbers of a rule are for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Purpose {
+    /// Whether it fires.
+    Whether = 0,
+    /// What exactly its actions do.
+    What = 1,
+}
 
 impl Core<'_> {
     /// Whether a rule fires on a frame, and if not, why. Counts.
@@ -43,6 +52,7 @@ impl Core<'_> {
             return Why::NoMatch(field);
         }
         state.matched += 1;
+        let matched = state.matched;
         match state.blackhole {
             Some(until) if now < until => {
                 state.swallowed += 1;
@@ -50,6 +60,14 @@ impl Core<'_> {
             }
             Some(_) => state.blackhole = None,
             None => {}
+        }
+        if let Some(forced) = &self.forced {
+            if !forced.fires(index, matched) {
+                return Why::NotForced;
+            }
+            state.fired += 1;
+            state.last_fired = Some(now);
+            return Why::Fired(state.fired);
         }
         let when = &rule.when;
         let early = when.from.is_some_and(|from| now < later(began, from));
@@ -67,7 +85,7 @@ impl Core<'_> {
         if !when.count.contains(number) {
             return Why::Count(number);
         }
-        if when.prob < 1.0 && !self.draw(index, fate).chance(when.prob) {
+        if when.prob < 1.0 && !self.draw(index, fate, Purpose::Whether).chance(when.prob) {
             return Why::Prob;
         }
         let Some(state) = self.states.get_mut(index) else { return Why::Off };
@@ -106,20 +124,22 @@ impl Core<'_> {
         *count
     }
 
-    /// Random numbers of a rule for a frame. In a stream the next; by hash always the same for the
-    /// same transmission of the same packet.
-    pub(super) fn draw(&mut self, index: usize, fate: &Fate) -> Random {
-        let decide = self.decide;
-        let Some(state) = self.states.get_mut(index) else { return Random::new(0) };
+    /// Random numbers of a rule for the frame that it has just matched. In a stream they follow
+    /// from how many it has matched, not from how many numbers were taken, so that a frame meets
+    /// the same if the rule names it instead of leaving it to chance; by hash they are always the
+    /// same for the same transmission of the same packet.
+    pub(super) fn draw(&self, index: usize, fate: &Fate, purpose: Purpose) -> Random {
+        let Some(state) = self.states.get(index) else { return Random::new(0) };
         let lane = side(fate.direction);
-        match decide {
+        match self.decide {
             Decide::Stream => {
-                state.draws[lane] += 1;
-                Random::stream(state.seeds[lane], state.draws[lane])
+                let number = state.matched.wrapping_mul(2) | purpose as u64;
+                Random::stream(state.seeds[lane], number)
             }
             Decide::Hash => {
                 let mut hasher = SipHasher13::new_with_keys(state.seeds[lane], fate.track.identity);
                 hasher.write_u16(fate.track.times);
+                hasher.write_u8(purpose as u8);
                 Random::new(hasher.finish())
             }
         }
@@ -133,7 +153,7 @@ impl Core<'_> {
         if !self.ideal[lane] {
             let length = fate.work.map_or(original.len(), |work| self.pool.bytes(work).len());
             let waiting = self.pool.len(direction);
-            let carried = self.lanes[lane].carry(&self.models[lane], at, length, waiting);
+            let carried = self.carry(fate, at, length, waiting);
             let Some(arrival) = carried.at else {
                 return if carried.overflow { Verdict::Overflow } else { Verdict::Lost };
             };
@@ -169,6 +189,18 @@ impl Core<'_> {
         fate.work = None;
         self.pool.queue(direction, work, due, Source { id, made_by: None }, wait);
         Verdict::Later(due)
+    }
+
+    /// Shows a frame to the link model.
+    fn carry(&mut self, fate: &Fate, at: Instant, length: usize, waiting: usize) -> Carried {
+        let Fate { now, direction, id, .. } = *fate;
+        let lane = side(direction);
+        let next = self.lanes[lane].next();
+        let forced = self.forced.as_ref().map(|forced| forced.chance(direction, next));
+        let carried = self.lanes[lane].carry(&self.models[lane], at, length, waiting, forced);
+        let Carried { number, chance, .. } = carried;
+        self.tell(&Record::Lane { now, id, direction, number, chance });
+        carried
     }
 
     fn queue_copy(&mut self, direction: Direction, id: u64, slot: Option<u16>, due: Instant) {
@@ -214,7 +246,7 @@ impl Core<'_> {
             Some(at)
         } else {
             let waiting = self.pool.len(copy.direction);
-            let carried = self.lanes[lane].carry(&self.models[lane], at, length, waiting);
+            let carried = self.carry(&copy, at, length, waiting);
             match carried {
                 carried if carried.overflow => self.counters.overflowed += 1,
                 carried if carried.at.is_none() => self.counters.lost += 1,

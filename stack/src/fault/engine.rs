@@ -8,13 +8,14 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::apply::{Fate, Hook};
+use super::decide::Purpose;
 use super::flow::Flows;
 use super::memory::{Memory, Table};
 use super::model::{Lane, Model, later};
 use super::pool::{Made, NEVER, Pool, Source, Wait};
 use super::record::{Counters, Hits, Observer, Record, Verdict, Why};
 use super::rule::{Action, Event, EventAct, LinkFault, NeighborFault, Rule, Switch, Then};
-use super::script::{self, Decide, Items, Script, ScriptError};
+use super::script::{self, Decide, Forced, Items, Script, ScriptError};
 use super::short::Name;
 use super::view::View;
 use crate::link::Direction;
@@ -39,7 +40,6 @@ pub struct RuleState {
     /// The random number of the delay before.
     pub(super) last_delay: f64,
     pub(super) seeds: [u64; 2],
-    pub(super) draws: [u64; 2],
 }
 
 impl RuleState {
@@ -58,7 +58,6 @@ impl RuleState {
         busy_until: Instant::ZERO,
         last_delay: 0.5,
         seeds: [0; 2],
-        draws: [0; 2],
     };
 }
 
@@ -97,6 +96,8 @@ pub(super) struct Core<'a> {
     pub(super) lanes: [Lane; 2],
     pub(super) ideal: [bool; 2],
     pub(super) decide: Decide,
+    /// Stands in for all conditions and for chance.
+    pub(super) forced: Option<Forced<'a>>,
     pub(super) random: Random,
     pub(super) line: Line,
     pub(super) mtu: Option<u16>,
@@ -194,7 +195,7 @@ impl<'a> Engine<'a> {
         }
         let lane = |direction| {
             let seed = mix(script.seed, "link", direction);
-            Lane::new(Random::new(seed), now)
+            Lane::new(seed, now)
         };
         let models = [script.rx, script.tx];
         let core = Core {
@@ -206,6 +207,7 @@ impl<'a> Engine<'a> {
             lanes: [lane(0), lane(1)],
             ideal: [models[0] == Model::IDEAL, models[1] == Model::IDEAL],
             decide: script.decide,
+            forced: script.forced,
             random: Random::new(mix(script.seed, "events", 0)),
             line: Line::UP,
             mtu: None,
@@ -562,12 +564,17 @@ pub(super) fn meet_rules(
     for (index, rule) in script.rules.iter().enumerate() {
         let why = core.ask(rule, index, script.began, &whole, fate);
         if let Some(observer) = &mut core.observer {
-            let (rule, name) = (index as u16, &rule.name);
-            observer.get().record(&Record::Rule { now: fate.now, id: fate.id, rule, name, why });
+            let (number, name) = (index as u16, &rule.name);
+            let matched = match why {
+                Why::Off | Why::NoMatch(_) => 0,
+                _ => core.states.get(index).map_or(0, |state| state.matched),
+            };
+            let (now, id) = (fate.now, fate.id);
+            observer.get().record(&Record::Rule { now, id, rule: number, name, matched, why });
         }
         match why {
             Why::Fired(_) => {
-                let mut random = core.draw(index, fate);
+                let mut random = core.draw(index, fate, Purpose::What);
                 core.trigger(fate.now, (script.events.len() + index) as u16);
                 for action in rule.actions.iter() {
                     let trigger = match action {

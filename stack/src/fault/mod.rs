@@ -75,7 +75,7 @@ pub use dist::Distribution;
 pub use engine::{Engine, RuleState};
 pub use flow::FlowState;
 pub use memory::{Fixed, Memory};
-pub use model::{Delay, Limit, Loss, Model, Overtaking, Rate};
+pub use model::{Chance, Delay, Limit, Loss, Model, Overtaking, Rate};
 pub use pool::{Made, Slot, Source};
 pub use record::{Counters, Hits, Observer, Record, Verdict, Why};
 pub use rule::{
@@ -84,7 +84,7 @@ pub use rule::{
     QuoteSeq, RST, Rematch, Rule, SYN, Scope, Seq, Side, Span, Switch, TcpOption, Then, URG, When,
     port, ports,
 };
-pub use script::{Decide, Items, Script, ScriptError};
+pub use script::{Carriage, Decide, Firing, Forced, Items, Script, ScriptError};
 pub use short::{Name, Short};
 pub use view::View;
 

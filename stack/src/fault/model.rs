@@ -55,7 +55,7 @@ impl Delay {
         if !self.is_random() {
             return self.mean;
         }
-        let uniform = correlated(random, self.correlation, last);
+        let uniform = correlated(random.uniform(), self.correlation, last);
         let offset = self.jitter.total_micros() as f64 * dist::quantile(self.dist, uniform);
         // Saturates; a negative sum is no delay.
         Duration::from_micros((self.mean.total_micros() as f64 + offset) as u64)
@@ -63,8 +63,7 @@ impl Delay {
 }
 
 /// A number in 0..1 that depends on the one before, as in netem.
-fn correlated(random: &mut Random, correlation: f64, last: &mut f64) -> f64 {
-    let fresh = random.uniform();
+fn correlated(fresh: f64, correlation: f64, last: &mut f64) -> f64 {
     *last = fresh * (1.0 - correlation) + *last * correlation;
     *last
 }
@@ -147,10 +146,30 @@ impl Model {
     };
 }
 
+/// What a link model decides by chance about one frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Chance {
+    /// It is lost.
+    pub lost: bool,
+    /// It arrives twice.
+    pub copied: bool,
+    /// One of its bits is turned over.
+    pub corrupt: bool,
+    /// It is not delayed.
+    pub overtakes: bool,
+    /// Its copy is not delayed.
+    pub copy_overtakes: bool,
+}
+
 /// One direction of a model, at work.
+///
+/// The random numbers of a frame follow from its number alone, so that what is decided about one
+/// frame changes neither bits nor delays of another.
 #[derive(Debug)]
 pub(super) struct Lane {
-    random: Random,
+    seed: u64,
+    /// Frames so far.
+    number: u64,
     bad: bool,
     last_loss: f64,
     last_delay: f64,
@@ -169,59 +188,118 @@ pub(super) struct Carried {
     pub(super) corrupt: Option<u64>,
     /// It was lost to a full queue.
     pub(super) overflow: bool,
+    /// What chance has decided, and about which frame.
+    pub(super) chance: Chance,
+    pub(super) number: u64,
 }
 
 impl Lane {
-    pub(super) fn new(random: Random, now: Instant) -> Self {
-        Self { random, bad: false, last_loss: 0.0, last_delay: 0.0, counter: 0, busy_until: now }
+    pub(super) fn new(seed: u64, now: Instant) -> Self {
+        Self {
+            seed,
+            number: 0,
+            bad: false,
+            last_loss: 0.0,
+            last_delay: 0.0,
+            counter: 0,
+            busy_until: now,
+        }
     }
 
-    /// Sends a frame of `length` bytes at `now`, with `waiting` frames before it.
+    /// The number of the next frame.
+    pub(super) fn next(&self) -> u64 {
+        self.number + 1
+    }
+
+    /// Sends a frame of `length` bytes at `now`, with `waiting` frames before it. `forced` stands
+    /// in for chance.
     pub(super) fn carry(
         &mut self,
         model: &Model,
         now: Instant,
         length: usize,
         waiting: usize,
+        forced: Option<Chance>,
     ) -> Carried {
-        let mut carried = Carried { at: None, copy: None, corrupt: None, overflow: false };
-        if self.loses(model.loss) {
+        self.number += 1;
+        // All numbers are taken for every frame, whatever the model is and becomes of it.
+        let mut random = Random::stream(self.seed, self.number);
+        let lost = self.loses(model.loss, [random.uniform(), random.uniform()]);
+        let copied = random.chance(model.duplicate);
+        let corrupt = random.chance(model.corrupt);
+        let bits = random.bits();
+        let overtakes = [random.uniform(), random.uniform()];
+        let delay = model.delay.sample(&mut random, &mut self.last_delay);
+        // The next frame's depends on that of the frame, not on that of a copy.
+        let copy_delay = model.delay.sample(&mut random, &mut self.last_delay.clone());
+        let mut chance = Chance { lost, copied, corrupt, ..Chance::default() };
+        if let Some(forced) = forced {
+            chance = forced;
+        }
+        let mut carried = Carried {
+            at: None,
+            copy: None,
+            corrupt: chance.corrupt.then_some(bits),
+            overflow: false,
+            chance,
+            number: self.number,
+        };
+        if chance.lost {
             return carried;
         }
-        let copied = model.duplicate > 0.0 && self.random.chance(model.duplicate);
-        if model.corrupt > 0.0 && self.random.chance(model.corrupt) {
-            carried.corrupt = Some(self.random.bits());
+        let frame = Departing { now, length, waiting };
+        if let Some(departure) = self.departs(model, &frame) {
+            let overtakes = match forced {
+                Some(forced) => forced.overtakes,
+                None => self.overtakes(model, overtakes[0]),
+            };
+            carried.chance.overtakes = overtakes;
+            carried.at = Some(if overtakes { departure } else { later(departure, delay) });
         }
-        carried.at = self.departs(model, now, length, waiting);
         carried.overflow = carried.at.is_none();
-        if copied && carried.at.is_some() {
-            carried.copy = self.departs(model, now, length, waiting + 1);
+        let frame = Departing { waiting: waiting + 1, ..frame };
+        if chance.copied
+            && carried.at.is_some()
+            && let Some(departure) = self.departs(model, &frame)
+        {
+            let overtakes = match forced {
+                Some(forced) => forced.copy_overtakes,
+                None => self.overtakes(model, overtakes[1]),
+            };
+            carried.chance.copy_overtakes = overtakes;
+            carried.copy = Some(if overtakes { departure } else { later(departure, copy_delay) });
         }
         carried
     }
 
-    fn loses(&mut self, loss: Loss) -> bool {
+    fn loses(&mut self, loss: Loss, chances: [f64; 2]) -> bool {
         match loss {
             Loss::None => false,
             Loss::Bernoulli { prob, correlation } => {
-                correlated(&mut self.random, correlation, &mut self.last_loss) < prob
+                correlated(chances[0], correlation, &mut self.last_loss) < prob
             }
             Loss::GilbertElliott { p, r, good, bad } => {
                 let (change, lose) = if self.bad { (r, bad) } else { (p, good) };
-                let (change, lose) = (self.random.chance(change), self.random.chance(lose));
+                let (change, lose) = (chances[0] < change, chances[1] < lose);
                 self.bad ^= change;
                 lose
             }
         }
     }
 
-    fn departs(
-        &mut self,
-        model: &Model,
-        now: Instant,
-        length: usize,
-        waiting: usize,
-    ) -> Option<Instant> {
+    fn overtakes(&mut self, model: &Model, uniform: f64) -> bool {
+        let Some(Overtaking { prob, gap }) = model.reorder else { return false };
+        self.counter = self.counter.saturating_add(1);
+        let overtakes = self.counter >= gap && uniform < prob;
+        if overtakes {
+            self.counter = 0;
+        }
+        overtakes
+    }
+
+    /// When a frame has left the queue; `None` when that had no room for it.
+    fn departs(&mut self, model: &Model, frame: &Departing) -> Option<Instant> {
+        let Departing { now, length, waiting } = *frame;
         let mut departure = now;
         if let Some(rate) = model.rate {
             if let Limit::Bytes(limit) = model.queue {
@@ -239,15 +317,15 @@ impl Lane {
             return None;
         }
         self.busy_until = departure;
-        if let Some(Overtaking { prob, gap }) = model.reorder {
-            self.counter = self.counter.saturating_add(1);
-            if self.counter >= gap && self.random.chance(prob) {
-                self.counter = 0;
-                return Some(departure);
-            }
-        }
-        Some(later(departure, model.delay.sample(&mut self.random, &mut self.last_delay)))
+        Some(departure)
     }
+}
+
+/// A frame that comes to a queue.
+struct Departing {
+    now: Instant,
+    length: usize,
+    waiting: usize,
 }
 
 /// `instant + duration`, or the end of time.

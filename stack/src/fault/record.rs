@@ -4,6 +4,7 @@ use core::fmt;
 
 use smoltcp::time::Instant;
 
+use super::model::Chance;
 use super::pool::Source;
 use super::rule::Span;
 use super::short::Name;
@@ -23,8 +24,25 @@ pub enum Record<'r> {
         rule: u16,
         /// Its name.
         name: &'r Name,
+        /// Which of the frames that it matches this is, the first is 1; 0 when it does not match it
+        /// or is switched off. With this number [`Forced`](super::Forced) says when it fires.
+        matched: u64,
         /// Why it did or did not act.
         why: Why,
+    },
+    /// The link model has made its random decisions about a frame, or about the copy that a rule
+    /// made of it. One that is ideal makes none.
+    Lane {
+        /// When.
+        now: Instant,
+        /// The frame.
+        id: u64,
+        /// Which way it goes.
+        direction: Direction,
+        /// Which of the frames of its direction this is for the link model; the first is 1.
+        number: u64,
+        /// What was decided.
+        chance: Chance,
     },
     /// All rules and the link model have decided about a frame.
     Verdict {
@@ -90,6 +108,8 @@ pub enum Why {
     AfterRule,
     /// Too few bytes have gone before.
     AfterBytes,
+    /// Forced decisions are replayed, and this frame is not among them.
+    NotForced,
     /// It counted the frame, and this number is not one of those that it fires on.
     Count(u32),
     /// Chance decided against it.
@@ -111,6 +131,7 @@ impl fmt::Display for Why {
             Self::Time => f.write_str("outside its time"),
             Self::AfterRule => f.write_str("the rule before it has not fired"),
             Self::AfterBytes => f.write_str("too few bytes have gone before"),
+            Self::NotForced => f.write_str("not among the decisions that are replayed"),
             Self::Count(number) => write!(f, "number {number} is not its turn"),
             Self::Prob => f.write_str("chance decided against it"),
             Self::Cooldown => f.write_str("it fired a short time ago"),

@@ -428,12 +428,19 @@ impl Default for When {
 }
 
 /// Which of the frames that a rule counts it fires on. The first has number 1.
+///
+/// For [`Scope::Rule`] and a rule without `from`, `until`, `after_rule` and `after_bytes` every
+/// frame that it matches is counted, so that these are the numbers of
+/// [`Record::Rule`](super::Record::Rule): a rule that fires by chance does the same to the same
+/// frames when it names those that chance has chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Count {
     /// All.
     Any,
     /// This one.
     Nth(u32),
+    /// These.
+    Among(Short<u32, 16>),
     /// The first so many.
     First(u32),
     /// Each whose number can be divided by this.
@@ -446,10 +453,11 @@ pub enum Count {
 
 impl Count {
     /// Whether the frame with this number is one of them.
-    pub const fn contains(self, number: u32) -> bool {
+    pub fn contains(self, number: u32) -> bool {
         match self {
             Self::Any => true,
             Self::Nth(wanted) => number == wanted,
+            Self::Among(wanted) => wanted.contains(&number),
             Self::First(last) => number <= last,
             Self::Every(step) => step != 0 && number.is_multiple_of(step),
             Self::After(last) => number > last,

@@ -3,9 +3,11 @@
 use core::fmt;
 use core::ops::Deref;
 
-use super::model::{Loss, Model};
+use super::flow::side;
+use super::model::{Chance, Loss, Model};
 use super::rule::{Action, Count, Event, EventAct, Match, Rule, Span};
 use super::short::Name;
+use crate::link::Direction;
 
 /// A table of a script: a constant or the caller's, or owned where there is a heap.
 #[derive(Debug)]
@@ -58,6 +60,71 @@ pub enum Decide {
     Hash,
 }
 
+/// The decisions of a run, to be made again.
+///
+/// With them a rule that is switched on fires exactly on the frames that are listed: its time, its
+/// count, its probability and its other conditions are not asked. The link model loses, copies,
+/// damages and lets overtake exactly what is listed. What follows from a decision, such as the bit
+/// that is turned over or the length of a delay, comes from the seed as before. So the decisions
+/// that an [`Observer`](super::Observer) was told of make the same run again, and a part of them
+/// makes a part of it.
+#[derive(Debug)]
+pub struct Forced<'a> {
+    /// When rules fire, sorted, none twice.
+    pub firings: Items<'a, Firing>,
+    /// What the link model decides, sorted by direction (inbound first) and number, none twice.
+    pub lanes: Items<'a, Carriage>,
+}
+
+/// A rule fires on a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Firing {
+    /// Index of the rule.
+    pub rule: u16,
+    /// Which of the frames that it matches; the first is 1.
+    pub matched: u64,
+}
+
+/// What the link model decides about a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Carriage {
+    /// Which way it goes.
+    pub direction: Direction,
+    /// Which of the frames of its direction; the first is 1.
+    pub number: u64,
+    /// What is decided.
+    pub chance: Chance,
+}
+
+impl Carriage {
+    fn key(&self) -> (usize, u64) {
+        (side(self.direction), self.number)
+    }
+}
+
+impl Forced<'_> {
+    pub(super) fn fires(&self, rule: usize, matched: u64) -> bool {
+        let wanted = (rule, matched);
+        let key = |firing: &Firing| (usize::from(firing.rule), firing.matched);
+        self.firings.binary_search_by_key(&wanted, key).is_ok()
+    }
+
+    pub(super) fn chance(&self, direction: Direction, number: u64) -> Chance {
+        let found = self.lanes.binary_search_by_key(&(side(direction), number), Carriage::key);
+        found
+            .ok()
+            .and_then(|index| self.lanes.get(index))
+            .map_or_else(Chance::default, |it| it.chance)
+    }
+
+    /// The first index of either table that is not behind the one before it.
+    fn unsorted(&self) -> Option<usize> {
+        let firings = self.firings.windows(2).position(|pair| pair[0] >= pair[1]);
+        let lanes = self.lanes.windows(2).position(|pair| pair[0].key() >= pair[1].key());
+        firings.or(lanes).map(|index| index + 1)
+    }
+}
+
 /// Everything that an engine carries out.
 #[derive(Debug)]
 pub struct Script<'a> {
@@ -73,6 +140,8 @@ pub struct Script<'a> {
     pub tx: Model,
     /// The link, for what the stack receives.
     pub rx: Model,
+    /// Decisions that stand in for all conditions of the rules and for chance.
+    pub forced: Option<Forced<'a>>,
 }
 
 impl<'a> Script<'a> {
@@ -85,6 +154,7 @@ impl<'a> Script<'a> {
             events: Items::Borrowed(&[]),
             tx: Model::IDEAL,
             rx: Model::IDEAL,
+            forced: None,
         }
     }
 
@@ -143,7 +213,10 @@ impl<'a> Script<'a> {
         for model in [&self.tx, &self.rx] {
             check_model(model).map_err(|field| ScriptError::Probability(Name::NONE, field))?;
         }
-        Ok(())
+        match self.forced.as_ref().and_then(Forced::unsorted) {
+            Some(index) => Err(ScriptError::ForcedOutOfOrder(index)),
+            None => Ok(()),
+        }
     }
 
     pub(super) fn check_rule(&self, index: usize, rule: &Rule) -> Result<(), ScriptError> {
@@ -239,6 +312,7 @@ fn empty_range(matches: &Match, count: &Count, expect: Option<Span>) -> Option<&
     }
     match *count {
         Count::Nth(0) => Some("nth"),
+        Count::Among(list) if list.is_empty() || list.contains(&0) => Some("nth"),
         Count::First(0) => Some("first"),
         Count::Every(0) => Some("every"),
         Count::Range(first, last) if first > last || last == 0 => Some("range"),
@@ -261,6 +335,8 @@ pub enum ScriptError {
     Probability(Name, &'static str),
     /// The event with this index is before the one above it.
     EventsOutOfOrder(usize),
+    /// The forced decision with this index is not behind the one before it.
+    ForcedOutOfOrder(usize),
     /// There is memory for fewer rules.
     TooManyRules,
     /// Another rule or an event refers to the rule of this name.
@@ -287,6 +363,9 @@ impl fmt::Display for ScriptError {
             }
             Self::InUse(name) => {
                 write!(f, "another rule or an event refers to \"{name}\"; remove that first")
+            }
+            Self::ForcedOutOfOrder(index) => {
+                write!(f, "forced decision {index} is not behind the one before it")
             }
             Self::TooManyRules => f.write_str("there is memory for fewer rules"),
         }

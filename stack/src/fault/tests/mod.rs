@@ -6,6 +6,7 @@ mod fields;
 mod live;
 mod neighbors;
 mod properties;
+mod replay;
 mod scripts;
 mod timing;
 
