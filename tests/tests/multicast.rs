@@ -69,11 +69,7 @@ fn index(device: &str) -> u32 {
     rustix::net::netdevice::name_to_index(&any, device).unwrap()
 }
 
-fn in_group(index: u32) -> SocketAddr {
-    in_group_on(index, PORT)
-}
-
-fn in_group_on(index: u32, port: u16) -> SocketAddr {
+fn in_group(index: u32, port: u16) -> SocketAddr {
     SocketAddrV6::new(GROUP_V6.parse().unwrap(), port, 0, index).into()
 }
 
@@ -143,7 +139,7 @@ fn a_group_is_heard_both_ways_over_either_family() {
         (false, "0.0.0.0:5000", SocketAddr::from((GROUP, PORT))),
         // On a port of its own: a program that another test starts in this moment has a copy of
         // the kernel's IPv4 socket until it has become another program.
-        (true, "[::]:5001", in_group_on(device, 5001)),
+        (true, "[::]:5001", in_group(device, 5001)),
     ] {
         let own = [shared(&process, bound), shared(&process, bound)];
         let theirs = kernel.udp(bound);
