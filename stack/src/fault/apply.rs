@@ -33,8 +33,10 @@ pub(super) struct Fate {
     pub(super) work: Option<u16>,
     /// The second part of a segment that was split.
     pub(super) second: Option<u16>,
-    /// How many, and how long after each other.
-    pub(super) copies: Short<(u8, Duration), 4>,
+    /// The rule that split it.
+    pub(super) split_by: u16,
+    /// By which rule, how many, and how long after each other.
+    pub(super) copies: Short<(u16, u8, Duration), 4>,
     pub(super) rematch: Rematch,
     pub(super) link: Option<LinkFault>,
 }
@@ -54,7 +56,8 @@ impl Fate {
             limit: None,
             work: None,
             second: None,
-            copies: Short::empty((0, Duration::ZERO)),
+            split_by: 0,
+            copies: Short::empty((0, 0, Duration::ZERO)),
             rematch: Rematch::No,
             link: None,
         }
@@ -149,7 +152,7 @@ impl Core<'_> {
                 if !fate.is_copy {
                     fate.rematch = *rematch;
                     // The most that one frame is copied by: four rules.
-                    let _ = fate.copies.push((copies, delay));
+                    let _ = fate.copies.push((index, copies, delay));
                 }
             }
             Action::Corrupt { at, bits, checksums } => {
@@ -198,7 +201,7 @@ impl Core<'_> {
                     edit::strip(frame, option);
                 }
             }
-            Action::Split(at) => self.split(usize::from(at), original, fate),
+            Action::Split(at) => self.split(index, usize::from(at), original, fate),
             Action::Merge(limit) => self.merge(index, limit, original, fate),
             Action::Forge(forge) => self.forge(index, forge, original, fate, random),
             Action::Neighbor(fault) => self.neighbor(fault, original, fate, Some((index, random))),
@@ -244,7 +247,7 @@ impl Core<'_> {
         Some(slot)
     }
 
-    fn split(&mut self, at: usize, original: &[u8], fate: &mut Fate) {
+    fn split(&mut self, rule: u16, at: usize, original: &[u8], fate: &mut Fate) {
         if fate.second.is_some() {
             return;
         }
@@ -263,7 +266,7 @@ impl Core<'_> {
             Some((first, second)) => {
                 self.pool.set_len(work, first);
                 self.pool.set_len(slot, second);
-                fate.second = Some(slot);
+                (fate.second, fate.split_by) = (Some(slot), rule);
             }
             None => self.pool.give_back(slot),
         }

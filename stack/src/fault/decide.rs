@@ -170,7 +170,8 @@ impl Core<'_> {
                     Some(work) => self.pool.duplicate(work),
                     None => self.pool.copy(original),
                 };
-                self.queue_copy(direction, id, bytes, copy);
+                let source = Source { id, made_by: Some(Made::Copy(None)) };
+                self.queue_copy(now, direction, source, bytes, copy);
             }
         }
         let mut wait = fate.wait;
@@ -203,25 +204,47 @@ impl Core<'_> {
         carried
     }
 
-    fn queue_copy(&mut self, direction: Direction, id: u64, slot: Option<u16>, due: Instant) {
+    fn queue_copy(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        source: Source,
+        slot: Option<u16>,
+        due: Instant,
+    ) {
         match slot {
             Some(slot) => {
                 self.counters.copied += 1;
-                let source = Source { id, made_by: Some(Made::Copy) };
                 self.pool.queue(direction, slot, due, source, Wait::Time);
             }
-            None => self.counters.exhausted += 1,
+            None => {
+                self.counters.exhausted += 1;
+                self.tell_lost(now, direction, source, Verdict::Exhausted);
+            }
         }
     }
 
-    /// Makes one copy of a frame, which enters the link model at `due`.
+    pub(super) fn tell_lost(
+        &mut self,
+        now: Instant,
+        direction: Direction,
+        source: Source,
+        verdict: Verdict,
+    ) {
+        self.tell(&Record::Lost { now, direction, source, verdict });
+    }
+
+    /// Makes one copy of a frame for the rule with the index `by`, which enters the link model at
+    /// `due`.
     pub(super) fn copy(
         &mut self,
         script: &Running<'_>,
         original: &[u8],
         fate: &Fate,
+        by: u16,
         due: Instant,
     ) {
+        let source = Source { id: fate.id, made_by: Some(Made::Copy(Some(by))) };
         let mut copy = Fate::new(fate.now, fate.direction, fate.id, fate.track);
         copy.is_copy = true;
         let taken = match fate.work {
@@ -230,6 +253,7 @@ impl Core<'_> {
         };
         let Some(slot) = taken else {
             self.counters.exhausted += 1;
+            self.tell_lost(fate.now, fate.direction, source, Verdict::Exhausted);
             return;
         };
         copy.work = Some(slot);
@@ -239,28 +263,35 @@ impl Core<'_> {
         let at = later(due, copy.delay);
         let lane = side(copy.direction);
         let length = copy.work.map_or(0, |work| self.pool.bytes(work).len());
-        let arrival = if copy.lost.is_some() {
+        let arrival = if let Some(verdict) = copy.lost {
             self.counters.dropped += 1;
+            self.tell_lost(copy.now, copy.direction, source, verdict);
             None
         } else if self.ideal[lane] {
             Some(at)
         } else {
             let waiting = self.pool.len(copy.direction);
             let carried = self.carry(&copy, at, length, waiting);
-            match carried {
-                carried if carried.overflow => self.counters.overflowed += 1,
-                carried if carried.at.is_none() => self.counters.lost += 1,
-                _ => {}
+            if carried.overflow {
+                self.counters.overflowed += 1;
+                self.tell_lost(copy.now, copy.direction, source, Verdict::Overflow);
+            } else if carried.at.is_none() {
+                self.counters.lost += 1;
+                self.tell_lost(copy.now, copy.direction, source, Verdict::Lost);
             }
             carried.at
         };
         match (arrival, copy.work.take()) {
-            (Some(arrival), work) => self.queue_copy(copy.direction, copy.id, work, arrival),
+            (Some(arrival), work) => {
+                self.queue_copy(copy.now, copy.direction, source, work, arrival);
+            }
             (None, Some(work)) => self.pool.give_back(work),
             (None, None) => {}
         }
         if let Some(second) = copy.second.take() {
-            self.queue_copy(copy.direction, copy.id, Some(second), arrival.unwrap_or(at));
+            let source = Source { id: copy.id, made_by: Some(Made::Part(copy.split_by)) };
+            let due = arrival.unwrap_or(at);
+            self.queue_copy(copy.now, copy.direction, source, Some(second), due);
         }
     }
 
@@ -293,10 +324,11 @@ impl Core<'_> {
 
     pub(super) fn line_changed(&mut self, now: Instant) {
         let up = self.line.up;
-        if !up {
-            self.counters.down += self.pool.clear() as u64;
-        }
         self.tell(&Record::Link { now, up });
+        while !up && let Some((direction, source)) = self.pool.discard() {
+            self.counters.down += 1;
+            self.tell_lost(now, direction, source, Verdict::Down);
+        }
     }
 
     /// Remembers who the stack is.

@@ -13,7 +13,7 @@ use super::flow::Flows;
 use super::memory::{Memory, Table};
 use super::model::{Lane, Model, later};
 use super::pool::{Made, NEVER, Pool, Source, Wait};
-use super::record::{Counters, Hits, Observer, Record, Verdict, Why};
+use super::record::{Both, Counters, Effect, Hits, Observer, Record, Verdict, Why};
 use super::rule::{Action, Event, EventAct, LinkFault, NeighborFault, Rule, Switch, Then};
 use super::script::{self, Decide, Forced, Items, Script, ScriptError};
 use super::short::Name;
@@ -59,6 +59,29 @@ impl RuleState {
         last_delay: 0.5,
         seeds: [0; 2],
     };
+}
+
+/// What an engine was made with: with the same, and the same frames at the same times, another one
+/// decides the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Sizes {
+    /// The seed of its script.
+    pub seed: u64,
+    /// Where its decisions by chance come from.
+    pub decide: Decide,
+    /// When its time began.
+    pub began: Instant,
+    /// How many frames have entered it, whether it was active or not.
+    pub entered: u64,
+    /// For how many rules it has memory.
+    pub rules: usize,
+    /// How many flows it tells apart.
+    pub flows: usize,
+    /// How many frames it can hold back.
+    pub held: usize,
+    /// The longest frame that it can hold back, in bytes.
+    pub frame: usize,
 }
 
 /// What the caller does with a frame.
@@ -118,6 +141,12 @@ pub(super) enum Watching<'a, T: ?Sized> {
     Borrowed(&'a mut T),
     #[cfg(feature = "alloc")]
     Owned(alloc::boxed::Box<T>),
+}
+
+impl<T: Observer + ?Sized> Observer for Watching<'_, T> {
+    fn record(&mut self, record: &Record<'_>) {
+        self.get().record(record);
+    }
 }
 
 impl<T: ?Sized> Watching<'_, T> {
@@ -246,6 +275,31 @@ impl<'a> Engine<'a> {
         self.core.observer = Some(Watching::Owned(alloc::boxed::Box::new(observer)));
     }
 
+    /// Shows what happens to `observer` as well, after those that it is shown to already.
+    #[cfg(feature = "alloc")]
+    pub fn observe_too(&mut self, observer: impl Observer + Send + 'a) {
+        match self.core.observer.take() {
+            Some(first) => self.observe(Both(first, observer)),
+            None => self.observe(observer),
+        }
+    }
+
+    /// Tells the observers how each rule has fared, and all counters: at the end of a run.
+    pub fn tell_report(&mut self, now: Instant) {
+        for rule in 0..self.rules.len() {
+            let (Some(rule), Some(state)) = (self.rules.get(rule), self.core.states.get(rule))
+            else {
+                return;
+            };
+            let Rule { name, expect, .. } = rule;
+            let RuleState { matched, fired, swallowed, .. } = *state;
+            let hits = Hits { name, matched, fired, swallowed, expected: *expect };
+            self.core.tell(&Record::Report { now, hits });
+        }
+        let counters = self.counters();
+        self.core.tell(&Record::Totals { now, counters });
+    }
+
     /// Asks `hook` where a rule says [`Action::Hook`].
     #[must_use]
     pub fn hooked_by(mut self, hook: &'a mut (dyn Hook + Send + 'a)) -> Self {
@@ -291,6 +345,21 @@ impl<'a> Engine<'a> {
     /// The events.
     pub fn events(&self) -> &[Event] {
         &self.events
+    }
+
+    /// What it was made with, and how far it has come.
+    pub fn sizes(&self) -> Sizes {
+        let core = &self.core;
+        Sizes {
+            seed: self.seed,
+            decide: core.decide,
+            began: self.began,
+            entered: core.ids,
+            rules: core.states.len(),
+            flows: core.flows.len(),
+            held: core.pool.capacity(),
+            frame: core.pool.frame(),
+        }
     }
 
     /// Index of the rule with this name.
@@ -403,7 +472,7 @@ impl<'a> Engine<'a> {
 
     fn happen(&mut self, now: Instant, index: usize, event: Event) {
         let core = &mut self.core;
-        core.tell(&Record::Event { now, event: index as u16 });
+        core.tell(&Record::Event { now, event: index as u16, of: &event });
         match event.act {
             EventAct::Link(fault) => core.set_link(now, fault),
             EventAct::Mtu(mtu) => core.mtu = mtu,
@@ -423,12 +492,16 @@ impl<'a> Engine<'a> {
         let core = &mut self.core;
         core.counters.entered += 1;
         core.ids += 1;
+        let id = core.ids;
         if self.paused {
+            let verdict = Verdict::Pass;
+            core.tell(&Record::Verdict { now, id, direction, flow: 0, frame, verdict });
             return Passage::Pass;
         }
-        let id = core.ids;
         if !core.line.up {
             core.counters.down += 1;
+            let verdict = Verdict::Down;
+            core.tell(&Record::Verdict { now, id, direction, flow: 0, frame, verdict });
             return Passage::Taken;
         }
         let view = View::new(frame);
@@ -470,8 +543,10 @@ impl<'a> Engine<'a> {
                     .slot(index)
                     .map_or(Source { id: 0, made_by: None }, |slot| slot.source);
                 if let Some(observer) = &mut core.observer {
-                    let frame = core.pool.bytes(index);
-                    observer.get().record(&Record::Left { now, direction, source, frame });
+                    let (rules, frame) = (&self.rules, core.pool.bytes(index));
+                    let by = source.rule().and_then(|rule| rules.get(usize::from(rule)));
+                    let by = by.map(|rule| &rule.name);
+                    observer.get().record(&Record::Left { now, direction, source, by, frame });
                 }
                 core.pool.unqueue(direction, index);
                 core.pool.give_back(index);
@@ -496,13 +571,38 @@ impl<'a> Engine<'a> {
     pub(crate) fn passed(&mut self, now: Instant, direction: Direction, frame: &[u8]) {
         let source = Source { id: self.core.ids, made_by: None };
         self.core.counters.left += 1;
-        self.core.tell(&Record::Left { now, direction, source, frame });
+        self.core.tell(&Record::Left { now, direction, source, by: None, frame });
     }
 
-    /// A frame was lost because the link is down.
-    pub(crate) fn lost_by_link(&mut self) {
+    /// A frame passed while the engine is not active. It is counted, and otherwise only looked at
+    /// by an observer.
+    pub(crate) fn bypassed(&mut self, now: Instant, direction: Direction, frame: &[u8]) {
+        self.core.ids += 1;
+        let id = self.core.ids;
+        self.core.tell(&Record::Bypass { now, id, direction, frame });
+    }
+
+    /// A frame that arrived was lost because the link is down.
+    pub(crate) fn lost_by_link(&mut self, now: Instant, frame: &[u8]) {
+        let core = &mut self.core;
+        core.counters.entered += 1;
+        core.counters.down += 1;
+        core.ids += 1;
+        let (id, direction, verdict) = (core.ids, Direction::Inbound, Verdict::Down);
+        core.tell(&Record::Verdict { now, id, direction, flow: 0, frame, verdict });
+    }
+
+    /// The stack's frame was refused because the script's link is down.
+    pub(crate) fn refused(&mut self, now: Instant, frame: &[u8]) {
         self.core.counters.entered += 1;
         self.core.counters.down += 1;
+        self.core.tell(&Record::Refused { now, id: 0, frame });
+    }
+
+    /// A frame was let pass, but the link itself was down.
+    pub(crate) fn not_taken(&mut self, now: Instant, frame: &[u8]) {
+        let id = self.core.ids;
+        self.core.tell(&Record::Refused { now, id, frame });
     }
 
     /// Says the longest frame that the link itself takes.
@@ -530,6 +630,26 @@ pub(super) fn begin(rule: &Rule, after: Option<u16>, seed: u64, now: Instant) ->
         seeds: [mix(seed, name, 0), mix(seed, name, 1)],
         ..RuleState::EMPTY
     }
+}
+
+/// What an action may change.
+#[derive(Debug, Clone, Copy)]
+struct Glimpse {
+    lost: bool,
+    delay: Duration,
+    wait: Wait,
+    copies: usize,
+    bytes: u64,
+    split: bool,
+    forged: u64,
+    mtu: Option<u16>,
+}
+
+/// A number by which two sequences of bytes are told apart.
+fn digest(bytes: &[u8]) -> u64 {
+    let mut hasher = SipHasher13::new();
+    hasher.write(bytes);
+    hasher.finish()
 }
 
 /// The seed of a stream of its own.
@@ -569,8 +689,9 @@ pub(super) fn meet_rules(
                 Why::Off | Why::NoMatch(_) => 0,
                 _ => core.states.get(index).map_or(0, |state| state.matched),
             };
-            let (now, id) = (fate.now, fate.id);
-            observer.get().record(&Record::Rule { now, id, rule: number, name, matched, why });
+            let Fate { now, id, is_copy: copy, .. } = *fate;
+            let rule = number;
+            observer.get().record(&Record::Rule { now, id, copy, rule, name, matched, why });
         }
         match why {
             Why::Fired(_) => {
@@ -581,8 +702,15 @@ pub(super) fn meet_rules(
                         Action::Hold { until, .. } => script.trigger(until),
                         _ => None,
                     };
-                    let rule = (index as u16, rule);
-                    core.apply(rule, action, trigger, original, fate, &mut random);
+                    let before = core.glimpse(original, fate);
+                    let number = index as u16;
+                    core.apply((number, rule), action, trigger, original, fate, &mut random);
+                    if let Some(before) = before {
+                        let effect = core.effect(before, original, fate, action);
+                        let Fate { now, id, is_copy: copy, .. } = *fate;
+                        let (rule, name) = (number, &rule.name);
+                        core.tell(&Record::Action { now, id, copy, rule, name, action, effect });
+                    }
                 }
             }
             Why::Swallowed => {
@@ -611,18 +739,18 @@ fn conclude(
     let Fate { now, direction, id, .. } = *fate;
     let at = later(now, fate.delay);
     for index in 0..fate.copies.len() {
-        let (count, step) = fate.copies[index];
+        let (rule, count, step) = fate.copies[index];
         let mut due = at;
         for _ in 0..count {
             due = later(due, step);
-            core.copy(script, original, fate, due);
+            core.copy(script, original, fate, rule, due);
         }
     }
     let mut verdict = fate.lost.unwrap_or(Verdict::Pass);
     if fate.lost.is_none() {
         verdict = core.send(original, fate, at);
         if let Some(second) = fate.second.take() {
-            let source = Source { id, made_by: Some(Made::Copy) };
+            let source = Source { id, made_by: Some(Made::Part(fate.split_by)) };
             core.counters.copied += 1;
             let due = match verdict {
                 Verdict::Later(due) => due,
@@ -646,6 +774,7 @@ fn conclude(
         Verdict::Overflow => core.counters.overflowed += 1,
         Verdict::Exhausted => core.counters.exhausted += 1,
         Verdict::TooLarge => core.counters.too_large += 1,
+        Verdict::Down => core.counters.down += 1,
     }
     for unused in [fate.work.take(), fate.second.take()].into_iter().flatten() {
         core.pool.give_back(unused);
@@ -663,6 +792,44 @@ impl Core<'_> {
     pub(super) fn tell(&mut self, record: &Record<'_>) {
         if let Some(observer) = &mut self.observer {
             observer.get().record(record);
+        }
+    }
+
+    /// What an action may change, before it does; `None` when nobody wants to know.
+    fn glimpse(&self, original: &[u8], fate: &Fate) -> Option<Glimpse> {
+        self.observer.as_ref()?;
+        Some(Glimpse {
+            lost: fate.lost.is_some(),
+            delay: fate.delay,
+            wait: fate.wait,
+            copies: fate.copies.len(),
+            bytes: digest(fate.work.map_or(original, |work| self.pool.bytes(work))),
+            split: fate.second.is_some(),
+            forged: self.counters.forged,
+            mtu: self.mtu,
+        })
+    }
+
+    /// What an action has changed since then.
+    fn effect(&self, before: Glimpse, original: &[u8], fate: &Fate, action: &Action) -> Effect {
+        let now = self.glimpse(original, fate).unwrap_or(before);
+        let copies = fate.copies.iter().skip(before.copies).map(|&(_, count, _)| u16::from(count));
+        Effect {
+            lost: now.lost && !before.lost,
+            delay: Duration::from_micros(
+                now.delay.total_micros().saturating_sub(before.delay.total_micros()),
+            ),
+            held: now.wait != before.wait,
+            copies: copies.sum(),
+            changed: now.bytes != before.bytes,
+            split: now.split != before.split,
+            forged: (now.forged - before.forged) as u32,
+            noted: match action {
+                Action::Mtu(_) => now.mtu != before.mtu,
+                Action::Link(_) => true,
+                Action::Tag(_) => fate.track.flow.is_some(),
+                _ => false,
+            },
         }
     }
 

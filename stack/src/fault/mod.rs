@@ -72,12 +72,12 @@ mod tests;
 
 pub use apply::{Answer, Hook, HookCall};
 pub use dist::Distribution;
-pub use engine::{Engine, RuleState};
+pub use engine::{Engine, RuleState, Sizes};
 pub use flow::FlowState;
 pub use memory::{Fixed, Memory};
 pub use model::{Chance, Delay, Limit, Loss, Model, Overtaking, Rate};
 pub use pool::{Made, Slot, Source};
-pub use record::{Counters, Hits, Observer, Record, Verdict, Why};
+pub use record::{Both, Counters, Effect, Hits, Observer, Record, Verdict, Why};
 pub use rule::{
     ACK, AckOf, Action, Actions, Checksums, Count, Ecn, Event, EventAct, FIN, Field, Flags, Forge,
     IcmpFault, Lengths, LinkFault, Match, NeighborFault, PSH, Part, Pattern, Ports, Proto,

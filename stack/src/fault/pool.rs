@@ -23,6 +23,16 @@ pub struct Slot {
     after: u16,
 }
 
+impl Source {
+    /// The rule that made it.
+    pub fn rule(&self) -> Option<u16> {
+        match self.made_by? {
+            Made::Copy(rule) | Made::Forged(rule) => rule,
+            Made::Part(rule) => Some(rule),
+        }
+    }
+}
+
 impl Slot {
     /// Memory that is not in use.
     pub const EMPTY: Self = Self {
@@ -48,8 +58,12 @@ pub struct Source {
 /// How a frame that did not enter the engine was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Made {
-    /// A copy, or the second part of a segment.
-    Copy,
+    /// A copy, by the rule with this index ([`u16::MAX`] for one that is no more) or by the link
+    /// model.
+    Copy(Option<u16>),
+    /// The second part of a segment, which the rule with this index split ([`u16::MAX`] for one
+    /// that is no more).
+    Part(u16),
     /// Forged, by the rule with this index or by an event.
     Forged(Option<u16>),
 }
@@ -101,6 +115,11 @@ impl<'a> Pool<'a> {
     /// The longest frame it holds.
     pub(super) fn frame(&self) -> usize {
         self.frame
+    }
+
+    /// How many frames it has places for.
+    pub(super) fn capacity(&self) -> usize {
+        self.slots.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -210,9 +229,12 @@ impl<'a> Pool<'a> {
             Ordering::Greater => Some(index - 1),
         };
         for slot in self.slots.iter_mut() {
-            if let Some(Made::Forged(Some(by))) = slot.source.made_by {
-                slot.source.made_by = Some(Made::Forged(moved(by, rule)));
-            }
+            slot.source.made_by = slot.source.made_by.map(|made| match made {
+                Made::Forged(Some(by)) => Made::Forged(moved(by, rule)),
+                Made::Copy(Some(by)) => Made::Copy(Some(moved(by, rule).unwrap_or(NONE))),
+                Made::Part(by) => Made::Part(moved(by, rule).unwrap_or(NONE)),
+                other => other,
+            });
             // Nothing waits for this one by its name, and a segment that waits to be merged by it
             // has a time as well.
             slot.wait = match slot.wait {
@@ -335,17 +357,16 @@ impl<'a> Pool<'a> {
         None
     }
 
-    /// Frees everything and says how much it was.
-    pub(super) fn clear(&mut self) -> usize {
-        let mut count = 0;
+    /// Frees one frame, whichever, and says where it came from; `None` when there is none.
+    pub(super) fn discard(&mut self) -> Option<(Direction, Source)> {
         for direction in [Direction::Inbound, Direction::Outbound] {
-            while self.lengths[side(direction)] > 0 {
-                let index = self.ends[side(direction)].0;
+            let index = self.ends[side(direction)].0;
+            if let Some(&Slot { source, .. }) = self.get(index) {
                 self.unqueue(direction, index);
                 self.give_back(index);
-                count += 1;
+                return Some((direction, source));
             }
         }
-        count
+        None
     }
 }

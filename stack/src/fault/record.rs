@@ -2,24 +2,38 @@
 
 use core::fmt;
 
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 
 use super::model::Chance;
 use super::pool::Source;
-use super::rule::Span;
+use super::rule::{Action, Event, Span};
 use super::short::Name;
 use crate::link::Direction;
 
 /// Something that happened in an engine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub enum Record<'r> {
+    /// A frame passed while the engine was not active ([`Engine::is_active`](super::Engine)): no
+    /// rule has seen it.
+    Bypass {
+        /// When.
+        now: Instant,
+        /// The frame's number.
+        id: u64,
+        /// Which way.
+        direction: Direction,
+        /// Its bytes.
+        frame: &'r [u8],
+    },
     /// A rule saw a frame.
     Rule {
         /// When.
         now: Instant,
         /// The frame: the first that entered has number 1.
         id: u64,
+        /// Whether it is the frame itself or a copy of it.
+        copy: bool,
         /// Index of the rule.
         rule: u16,
         /// Its name.
@@ -29,6 +43,23 @@ pub enum Record<'r> {
         matched: u64,
         /// Why it did or did not act.
         why: Why,
+    },
+    /// A rule that fired has done one of the things that it does.
+    Action {
+        /// When.
+        now: Instant,
+        /// The frame.
+        id: u64,
+        /// Whether it is the frame itself or a copy of it.
+        copy: bool,
+        /// Index of the rule.
+        rule: u16,
+        /// Its name.
+        name: &'r Name,
+        /// What it does.
+        action: &'r Action,
+        /// What came of it.
+        effect: Effect,
     },
     /// The link model has made its random decisions about a frame, or about the copy that a rule
     /// made of it. One that is ideal makes none.
@@ -67,7 +98,30 @@ pub enum Record<'r> {
         direction: Direction,
         /// Where it came from.
         source: Source,
+        /// The name of the rule that made it.
+        by: Option<&'r Name>,
         /// Its bytes as they leave.
+        frame: &'r [u8],
+    },
+    /// A frame that was held back, or a copy, is lost after all.
+    Lost {
+        /// When.
+        now: Instant,
+        /// Which way it went.
+        direction: Direction,
+        /// Where it came from.
+        source: Source,
+        /// By what.
+        verdict: Verdict,
+    },
+    /// The stack offered a frame and was told that the link is down: for the stack it was never
+    /// sent.
+    Refused {
+        /// When.
+        now: Instant,
+        /// Its number if rules have met it, otherwise 0.
+        id: u64,
+        /// Its bytes.
         frame: &'r [u8],
     },
     /// An event of the time line.
@@ -76,6 +130,8 @@ pub enum Record<'r> {
         now: Instant,
         /// Index of the event.
         event: u16,
+        /// The event.
+        of: &'r Event,
     },
     /// The link went up or down.
     Link {
@@ -91,6 +147,64 @@ pub enum Record<'r> {
         /// What was done, as whoever did it has written it.
         text: &'r str,
     },
+    /// How a rule has fared until now ([`Engine::tell_report`](super::Engine)).
+    Report {
+        /// When.
+        now: Instant,
+        /// The rule.
+        hits: Hits<'r>,
+    },
+    /// What was done until now, after the last [`Record::Report`].
+    Totals {
+        /// When.
+        now: Instant,
+        /// All counters.
+        counters: Counters,
+    },
+}
+
+impl Record<'_> {
+    /// When it happened.
+    pub fn now(&self) -> Instant {
+        match *self {
+            Self::Bypass { now, .. }
+            | Self::Rule { now, .. }
+            | Self::Action { now, .. }
+            | Self::Lane { now, .. }
+            | Self::Verdict { now, .. }
+            | Self::Left { now, .. }
+            | Self::Lost { now, .. }
+            | Self::Refused { now, .. }
+            | Self::Event { now, .. }
+            | Self::Link { now, .. }
+            | Self::Change { now, .. }
+            | Self::Report { now, .. }
+            | Self::Totals { now, .. } => now,
+        }
+    }
+}
+
+/// What came of one action. Nothing, if every field says so: such as a frame that was too short
+/// to be changed, or for which chance decided against it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Effect {
+    /// The frame is lost, or has become part of another.
+    pub lost: bool,
+    /// It is held back for so long.
+    pub delay: Duration,
+    /// It is held back until something happens.
+    pub held: bool,
+    /// So many copies follow it.
+    pub copies: u16,
+    /// Its bytes are others.
+    pub changed: bool,
+    /// It has become two.
+    pub split: bool,
+    /// So many frames were forged.
+    pub forged: u32,
+    /// Its flow has another tag, or the link another state or MTU.
+    pub noted: bool,
 }
 
 /// Why a rule did or did not act on a frame, in the order in which it is asked.
@@ -162,6 +276,8 @@ pub enum Verdict {
     Exhausted,
     /// It is larger than the MTU.
     TooLarge,
+    /// The link was down, or went down while it was held back.
+    Down,
 }
 
 /// How a rule has fared.
@@ -229,5 +345,17 @@ pub trait Observer {
 impl<F: FnMut(&Record<'_>)> Observer for F {
     fn record(&mut self, record: &Record<'_>) {
         self(record);
+    }
+}
+
+/// Two observers at once: the first hears of each thing first. Pairs of pairs make as many as are
+/// wanted; [`Engine::observe_too`](super::Engine) makes them where there is a heap.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Both<A, B>(pub A, pub B);
+
+impl<A: Observer, B: Observer> Observer for Both<A, B> {
+    fn record(&mut self, record: &Record<'_>) {
+        self.0.record(record);
+        self.1.record(record);
     }
 }

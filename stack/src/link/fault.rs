@@ -20,7 +20,8 @@ const HEADER: usize = 14;
 ///
 /// The stack's side is numbered as the stack counts: a frame that a rule drops on its way out has
 /// passed the stack's side, one that is dropped on its way in has not. While the engine does
-/// nothing ([`Engine::is_active`]) frames are neither looked at nor copied.
+/// nothing ([`Engine::is_active`]) frames are counted, but neither looked at nor copied, except by
+/// an observer.
 ///
 /// [`Link::poll_at`] says when what is held back is due, on its way in or out, and when an event
 /// is.
@@ -130,7 +131,12 @@ impl<'a> Gate<'a> {
     ) -> Result<Option<usize>, LinkError> {
         self.more = false;
         if !self.engine.is_active() {
-            return link.receive(now, buffer);
+            let received = link.receive(now, buffer);
+            if let Ok(Some(length)) = received {
+                let frame = buffer.get(..length).unwrap_or(&[]);
+                self.engine.bypassed(now, Direction::Inbound, frame);
+            }
+            return received;
         }
         self.engine.advance(now);
         self.engine.set_carries(link.mtu().saturating_add(HEADER));
@@ -148,11 +154,11 @@ impl<'a> Gate<'a> {
             let Some(length) = received else {
                 return if self.engine.link_is_up() { Ok(None) } else { Err(LinkError::Down) };
             };
+            let frame = buffer.get(..length).unwrap_or(&[]);
             if !self.engine.link_is_up() {
-                self.engine.lost_by_link();
+                self.engine.lost_by_link(now, frame);
                 continue;
             }
-            let frame = buffer.get(..length).unwrap_or(&[]);
             match self.engine.admit(now, Direction::Inbound, frame) {
                 Passage::Pass => {
                     self.engine.passed(now, Direction::Inbound, frame);
@@ -173,16 +179,16 @@ impl<'a> Gate<'a> {
         frame: &[u8],
     ) -> Result<(), LinkError> {
         if !self.engine.is_active() {
-            return link.transmit(now, frame);
+            return self.bypass(link, now, frame);
         }
         self.engine.advance(now);
         self.engine.set_carries(link.mtu().saturating_add(HEADER));
         if !self.engine.link_is_up() {
-            self.engine.lost_by_link();
+            self.engine.refused(now, frame);
             return Err(LinkError::Down);
         }
         if !link.is_up() {
-            return link.transmit(now, frame);
+            return self.bypass(link, now, frame);
         }
         self.flush(link, now);
         if self.engine.admit(now, Direction::Outbound, frame) == Passage::Pass {
@@ -193,10 +199,25 @@ impl<'a> Gate<'a> {
                     self.engine.keep(now, Direction::Outbound, frame);
                     self.retry_at = Some(now + BUSY);
                 }
-                Err(LinkError::Down) => return Err(LinkError::Down),
+                Err(LinkError::Down) => {
+                    self.engine.not_taken(now, frame);
+                    return Err(LinkError::Down);
+                }
             }
         }
         self.flush(link, now);
+        Ok(())
+    }
+
+    /// Sends a frame that no rule sees.
+    fn bypass<L: Link + ?Sized>(
+        &mut self,
+        link: &mut L,
+        now: Instant,
+        frame: &[u8],
+    ) -> Result<(), LinkError> {
+        link.transmit(now, frame)?;
+        self.engine.bypassed(now, Direction::Outbound, frame);
         Ok(())
     }
 

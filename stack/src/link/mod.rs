@@ -13,6 +13,8 @@ mod interface;
 pub mod pcapng;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub mod tap;
+#[cfg(feature = "std")]
+pub mod tape;
 #[cfg(all(test, feature = "std"))]
 mod tests;
 

@@ -13,6 +13,7 @@ use pcap_file::pcapng::{Block, PcapNgReader};
 use smoltcp::time::Instant;
 
 use super::capture::{Capture, SharedBuffer};
+use super::pcapng::Pcapng;
 use super::{Direction, Link, LinkError};
 
 /// Gives what it is told to give.
@@ -210,6 +211,25 @@ fn a_time_before_the_epoch_is_the_epoch() {
     let mut capture = Capture::new(Script::default(), file.clone(), "tap0", early);
     capture.transmit(Instant::from_secs(-1), &[1; 60]).unwrap();
     assert_eq!(read_back(&file.to_vec())[0].at, Duration::ZERO);
+}
+
+#[test]
+fn a_file_of_one_interface_is_these_bytes() {
+    let mut file = Vec::new();
+    let mut pcapng = Pcapng::new(&mut file, "tap0", 7).unwrap();
+    pcapng.frame(Instant::from_micros(3), Direction::Outbound, 9, &[0xaa; 5]).unwrap();
+    let header = u32::from_le_bytes(file[4..8].try_into().unwrap()) as usize;
+    #[rustfmt::skip]
+    let expected = [
+        // Interface description: Ethernet, no limit, its name, nanoseconds.
+        1, 0, 0, 0, 40, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+        2, 0, 4, 0, b't', b'a', b'p', b'0', 9, 0, 1, 0, 9, 0, 0, 0, 0, 0, 0, 0, 40, 0, 0, 0,
+        // Enhanced packet: interface 0, 3007 ns, 5 bytes of 5, outbound, number 9.
+        6, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xbf, 0x0b, 0, 0, 5, 0, 0, 0, 5, 0, 0, 0,
+        0xaa, 0xaa, 0xaa, 0xaa, 0xaa, 0, 0, 0, 2, 0, 4, 0, 2, 0, 0, 0,
+        5, 0, 8, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 64, 0, 0, 0,
+    ];
+    assert_eq!(file[header..], expected);
 }
 
 #[test]

@@ -15,6 +15,7 @@ use super::world::{Node, PortId, World};
 use crate::config::Config;
 use crate::fault::{Engine, Memory, Script, ScriptError};
 use crate::link::Direction;
+use crate::link::tape::{EventLog, Tape};
 use crate::stack::{Progress, Stack};
 use crate::storage::Growable;
 
@@ -122,6 +123,24 @@ impl Host {
             Engine::new(script, Memory::growable(rules, 64, 1024, 2048), self.world.now())?;
         self.with(|stack, _| stack.link_mut().set_faults(Some(engine)));
         Ok(Faults { host: self.clone() })
+    }
+
+    /// Records both sides of the faults that are in place, from now on: what the stack sent and
+    /// got, what was on the cable, and what was done to each frame. `script` is the text that the
+    /// recording is to carry. `None` when no faults are in place.
+    pub fn tape(&self, writer: impl Write + Send + 'static, script: &str) -> Option<Tape> {
+        self.with(|stack, _| {
+            let heading = stack.link().heading(script);
+            Some(Tape::start(stack.link_mut().faults()?, writer, &heading))
+        })
+    }
+
+    /// The same as one JSON object a line.
+    pub fn event_log(&self, writer: impl Write + Send + 'static, script: &str) -> Option<EventLog> {
+        self.with(|stack, _| {
+            let heading = stack.link().heading(script);
+            Some(EventLog::start(stack.link_mut().faults()?, writer, &heading))
+        })
     }
 
     /// Lets `frame` arrive: see [`World::inject`].

@@ -14,6 +14,7 @@ use super::world::{Device, Node, WeakCore};
 use crate::fault::Engine;
 use crate::link::capture::Recorder;
 use crate::link::fault::Gate;
+use crate::link::tape::Heading;
 use crate::link::{Direction, Link, LinkError};
 
 /// The most frames that a device takes in a step.
@@ -55,6 +56,13 @@ impl Port {
     /// What breaks it.
     pub fn faults(&mut self) -> Option<&mut Engine<'static>> {
         self.faults.as_mut().map(|gate| &mut gate.engine)
+    }
+
+    /// What a [`Tape`](crate::link::tape::Tape) or an
+    /// [`EventLog`](crate::link::tape::EventLog) of this end's faults begins with, from now on;
+    /// `script` is the text of the script.
+    pub fn heading<'h>(&self, script: &'h str) -> Heading<'h> {
+        Heading { mtu: self.wire.mtu(), frames: self.frames, ..Heading::new(script) }
     }
 
     /// How many frames have passed, in both directions.

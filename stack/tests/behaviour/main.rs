@@ -18,3 +18,4 @@ mod path_mtu;
 mod patience;
 mod robustness;
 mod scene;
+mod tape;
