@@ -4,8 +4,8 @@ use pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use pcap_file::pcapng::{Block, PcapNgReader};
 use tapsock_stack::event::{CauseKind, Evidence, PacketSummary};
 use tapsock_stack::fault::{
-    AckOf, Action, Checksums, Count, Decide, Delay, Flags, Forge, Loss, Match, Model, Part, Proto,
-    Rule, SYN, Script, Seq, Side, Span, When,
+    AckOf, Action, Checksums, Count, Decide, Delay, Flags, Forge, Hits, Loss, Match, Model, Part,
+    Proto, Rule, SYN, Script, Seq, Side, Span, When,
 };
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::Family;
@@ -114,7 +114,7 @@ fn transfer(seed: u64, decide: Decide) -> Recorded {
     }
     assert!(received == expected, "{} bytes", received.len());
     faults.with(|engine, now| {
-        let idle: Vec<_> = engine.report().filter(|hits| hits.idle()).collect();
+        let idle: Vec<_> = engine.report().filter(Hits::idle).collect();
         assert!(idle.is_empty(), "{idle:?}");
         engine.tell_report(now);
     });

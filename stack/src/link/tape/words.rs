@@ -69,7 +69,7 @@ pub(super) fn span(duration: Duration) -> String {
         0 => "0 ms".into(),
         _ if micros.is_multiple_of(1_000_000) => format!("{} s", micros / 1_000_000),
         _ if micros.is_multiple_of(1_000) => format!("{} ms", micros / 1_000),
-        ..1_000 => format!("{micros} us"),
+        1..1_000 => format!("{micros} us"),
         _ => format!("{}.{:03} ms", micros / 1_000, micros % 1_000),
     }
 }
