@@ -13,7 +13,9 @@ use super::flow::Flows;
 use super::memory::{Memory, Table};
 use super::model::{Lane, Model, later};
 use super::pool::{Made, NEVER, Pool, Source, Wait};
-use super::record::{Both, Counters, Effect, Hits, Observer, Record, Verdict, Why};
+#[cfg(feature = "alloc")]
+use super::record::Both;
+use super::record::{Counters, Effect, Hits, Observer, Record, Verdict, Why};
 use super::rule::{Action, Event, EventAct, LinkFault, NeighborFault, Rule, Switch, Then};
 use super::script::{self, Decide, Forced, Items, Script, ScriptError};
 use super::short::Name;

@@ -256,6 +256,7 @@ fn params(acts: &[Act], now: Instant, verdict: Verdict) -> String {
 fn act(act: &Act) -> String {
     let mut object = Object::empty();
     object.text("rule", act.name.as_str());
+    object.number("matched", act.matched);
     object.count("fired", act.fired);
     if act.copy {
         object.raw("copy", "true");

@@ -117,9 +117,10 @@ impl<'h> Heading<'h> {
             _ => "stream",
         };
         format!(
-            "tapsock {version} seed={:#x} clock={clock} decide={decide} began={} entered={} \
+            "tapsock {version} seed={:#x} clock={clock} decide={decide} epoch={} began={} entered={} \
              frames={} mtu={} rules={} flows={} held={} frame={} script-bytes={}",
             sizes.seed,
+            self.epoch_nanos(),
             words::seconds(sizes.began),
             sizes.entered,
             self.frames,

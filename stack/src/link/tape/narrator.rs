@@ -73,6 +73,8 @@ pub struct Act {
     pub name: Name,
     /// For which time it fired; `None` when its blackhole swallowed the frame.
     pub fired: Option<u64>,
+    /// Which of the frames that the rule matches this is; the first is 1.
+    pub matched: u64,
     /// Whether it saw a copy and not the frame itself.
     pub copy: bool,
     /// What it did, by the name of the action.
@@ -157,7 +159,7 @@ impl Narrator {
             Record::Bypass { now, id, direction, frame } => {
                 self.bypassed(now, id, direction, frame, tell);
             }
-            Record::Rule { id, copy, rule, name, why, .. } => {
+            Record::Rule { id, copy, rule, name, matched, why, .. } => {
                 self.turn_to(id);
                 let fired = match why {
                     Why::Fired(number) => Some(number),
@@ -165,7 +167,8 @@ impl Narrator {
                     _ => return,
                 };
                 self.learn(rule, *name);
-                self.acts.push(Act { rule, name: *name, fired, copy, effects: Vec::new() });
+                let (name, effects) = (*name, Vec::new());
+                self.acts.push(Act { rule, name, fired, matched, copy, effects });
             }
             Record::Action { id, action, effect, .. } => {
                 self.turn_to(id);
@@ -578,7 +581,7 @@ fn loses(act: &Act) -> bool {
 
 /// What a rule did, in words.
 fn act(act: &Act) -> String {
-    let Act { rule: _, name, fired, copy, effects } = act;
+    let Act { rule: _, name, fired, matched: _, copy, effects } = act;
     let mut text = if *copy { String::from("on a copy: ") } else { String::new() };
     text += &format!("rule={name}");
     match fired {

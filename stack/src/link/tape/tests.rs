@@ -216,7 +216,7 @@ fn the_header_says_all_that_must_be_known_to_do_it_again() {
     assert_eq!(tape.interfaces, ["stack", "wire"]);
     let version = env!("CARGO_PKG_VERSION");
     let line = format!(
-        "tapsock {version} seed=0x1 clock=virtual decide=stream began=0.000000 entered=0 frames=0 \
+        "tapsock {version} seed=0x1 clock=virtual decide=stream epoch=0 began=0.000000 entered=0 frames=0 \
          mtu=1500 rules=1 flows=16 held=64 frame=1600 script-bytes=12"
     );
     assert_eq!(tape.section, [line, "version = 1\n".to_string()]);
@@ -490,7 +490,7 @@ fn the_log_has_an_object_for_each_frame() {
     assert!(lines[0].ends_with(r#","script":"version = 1\n"}"#), "{}", lines[0]);
     assert_eq!(
         lines[1],
-        r##"{"t":0.000000,"what":"frame","dir":"tx","id":1,"flow":1,"frame":1,"verdict":"drop","rule":"lose \"it\"","params":{"acts":[{"rule":"slow","fired":1,"did":[{"action":"delay","delay-us":40000}]},{"rule":"lose \"it\"","fired":1,"did":[{"action":"drop","lost":true}]}]},"before":"udp (8) 1000 > 53","after":null}"##
+        r##"{"t":0.000000,"what":"frame","dir":"tx","id":1,"flow":1,"frame":1,"verdict":"drop","rule":"lose \"it\"","params":{"acts":[{"rule":"slow","matched":1,"fired":1,"did":[{"action":"delay","delay-us":40000}]},{"rule":"lose \"it\"","matched":1,"fired":1,"did":[{"action":"drop","lost":true}]}]},"before":"udp (8) 1000 > 53","after":null}"##
     );
     assert!(lines[2].contains(r#""id":2,"flow":1,"frame":2,"verdict":"pass","rule":"x""#));
     assert!(lines[2].ends_with(r#""before":"udp (8) 1000 > 53","after":"udp (8) 1000 > 53"}"#));
