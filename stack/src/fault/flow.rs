@@ -9,6 +9,7 @@ use siphasher::sip::SipHasher13;
 use smoltcp::wire::IpAddress;
 
 use super::memory::Table;
+use super::rule::Conn;
 use super::view::View;
 use crate::link::Direction;
 
@@ -23,6 +24,7 @@ pub struct FlowState {
     key: Option<Key>,
     pub(super) number: u32,
     pub(super) tag: u32,
+    conn: Option<Conn>,
     /// By [`side`].
     pub(super) sides: [FlowSide; 2],
     /// First entry of the hash chain that has this entry's number.
@@ -39,6 +41,7 @@ impl FlowState {
         key: None,
         number: 0,
         tag: 0,
+        conn: None,
         sides: [FlowSide::EMPTY; 2],
         chain: NONE,
         next: NONE,
@@ -71,6 +74,10 @@ pub(super) struct FlowSide {
     scale: Option<u8>,
     bytes: u64,
     retransmissions: u16,
+    /// The sequence number behind its FIN.
+    fin: Option<u32>,
+    /// The other side has acknowledged it.
+    fin_acked: bool,
     known: [(u32, u16); KNOWN],
     cursor: u8,
 }
@@ -85,6 +92,8 @@ impl FlowSide {
         scale: None,
         bytes: 0,
         retransmissions: 0,
+        fin: None,
+        fin_acked: false,
         known: [(0, 0); KNOWN],
         cursor: 0,
     };
@@ -126,6 +135,7 @@ pub(super) struct Track {
     pub(super) number: u32,
     pub(super) retransmission: bool,
     pub(super) out_of_order: bool,
+    pub(super) conn: Option<Conn>,
     /// Relative.
     pub(super) seq: Option<u32>,
     pub(super) ack: Option<u32>,
@@ -212,6 +222,8 @@ impl<'a> Flows<'a> {
         match (view.seq(), view.flags(), view.window()) {
             (Some(seq), Some(flags), Some(window)) => {
                 segment(view, (seq, flags, window), own, other, &mut track);
+                flow.conn = Some(reached(flow.conn, flags, own, other));
+                track.conn = flow.conn;
             }
             _ => own.bytes = own.bytes.saturating_add(view.payload().len() as u64),
         }
@@ -378,8 +390,12 @@ fn segment(
     if track.retransmission {
         own.retransmissions = own.retransmissions.saturating_add(1);
     }
+    if flags & 1 != 0 {
+        own.fin = Some(end);
+    }
     if let Some(ack) = view.ack() {
         own.ack = Some(ack);
+        other.fin_acked |= other.fin.is_some_and(|fin| ack.wrapping_sub(fin) as i32 >= 0);
         if other.first.is_none() {
             other.first = Some(ack.wrapping_sub(1));
             other.next = ack;
@@ -392,4 +408,24 @@ fn segment(
     };
     (own.window, own.raw_window) = (u32::from(window) << shift, window);
     track.window = Some(own.window);
+}
+
+/// The state that a segment brings a connection to.
+fn reached(before: Option<Conn>, flags: u8, own: &FlowSide, other: &FlowSide) -> Conn {
+    let (syn, rst, ack) = (flags & 2 != 0, flags & 4 != 0, flags & 16 != 0);
+    if rst {
+        return Conn::Closed;
+    }
+    match before {
+        // One that was closed begins anew.
+        None | Some(Conn::Closed) if syn => return Conn::Handshake,
+        Some(Conn::Handshake) if syn || !ack => return Conn::Handshake,
+        Some(Conn::Closed) => return Conn::Closed,
+        _ => {}
+    }
+    match (own.fin, other.fin) {
+        (Some(_), Some(_)) if own.fin_acked && other.fin_acked => Conn::Closed,
+        (None, None) => Conn::Established,
+        _ => Conn::Closing,
+    }
 }

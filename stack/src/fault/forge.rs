@@ -167,7 +167,8 @@ pub(super) fn icmp(
     let v4 = matches!((ends.source, ends.destination), (IpAddress::Ipv4(_), IpAddress::Ipv4(_)));
     let v6 = matches!((ends.source, ends.destination), (IpAddress::Ipv6(_), IpAddress::Ipv6(_)));
     let (kind, code, word) = match error {
-        IcmpFault::Unreachable(code) => (if v4 { 3 } else { 1 }, code, 0),
+        IcmpFault::Unreachable { v4: code, .. } if v4 => (3, code, 0),
+        IcmpFault::Unreachable { v6: code, .. } => (1, code, 0),
         IcmpFault::FragmentationNeeded(mtu) if v4 => (3, 4, u32::from(mtu)),
         IcmpFault::FragmentationNeeded(mtu) => (2, 0, u32::from(mtu)),
         IcmpFault::TimeExceeded(code) => (if v4 { 11 } else { 3 }, code, 0),

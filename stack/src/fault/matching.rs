@@ -25,6 +25,7 @@ pub(super) fn mismatch(
         sport,
         dport,
         flags,
+        conn,
         seq,
         ack,
         win,
@@ -61,7 +62,8 @@ pub(super) fn mismatch(
     let same = |wanted: &Option<bool>, value: bool| wanted.is_none_or(|wanted| wanted == value);
     let (kind, code) = view.icmp().unzip();
     let packet = view.packet().len() as u64;
-    let checks: [(&'static str, bool); 16] = [
+    let checks: [(&'static str, bool); 17] = [
+        ("conn", conn.is_none_or(|wanted| track.conn == Some(wanted))),
         ("seq", span(seq, track.seq.map(u64::from))),
         ("ack", span(ack, track.ack.map(u64::from))),
         ("win", span(win, track.window.map(u64::from))),

@@ -79,10 +79,10 @@ pub use model::{Chance, Delay, Limit, Loss, Model, Overtaking, Rate};
 pub use pool::{Made, Slot, Source};
 pub use record::{Both, Counters, Effect, Hits, Observer, Record, Verdict, Why};
 pub use rule::{
-    ACK, AckOf, Action, Actions, Checksums, Count, Ecn, Event, EventAct, FIN, Field, Flags, Forge,
-    IcmpFault, Lengths, LinkFault, Match, NeighborFault, PSH, Part, Pattern, Ports, Proto,
-    QuoteSeq, RST, Rematch, Rule, SYN, Scope, Seq, Side, Span, Switch, TcpOption, Then, URG, When,
-    port, ports,
+    ACK, AckOf, Action, Actions, Checksums, Conn, Count, Ecn, Event, EventAct, FIN, Field, Flags,
+    Forge, IcmpFault, Lengths, LinkFault, Match, NeighborFault, Outcome, PSH, Part, Pattern, Ports,
+    Proto, QuoteSeq, RST, Rematch, Rule, SYN, Scope, Seq, Side, Span, Switch, TcpOption, Then, URG,
+    When, port, ports,
 };
 pub use script::{Carriage, Decide, Firing, Forced, Items, Script, ScriptError};
 pub use short::{Name, Short};

@@ -28,6 +28,8 @@ pub struct Rule {
     pub rematch: Rematch,
     /// How many times it must fire for the run to be as intended; `None` for any number.
     pub expect: Option<Span>,
+    /// What must come of it, for whoever runs the script to check; the engine does not.
+    pub outcome: Option<Outcome>,
     /// Whether it begins switched on.
     pub switch: Switch,
 }
@@ -56,6 +58,7 @@ impl Rule {
             then: Then::AsUsual,
             rematch: Rematch::No,
             expect: None,
+            outcome: None,
             switch: Switch::On,
         }
     }
@@ -102,6 +105,20 @@ pub enum Switch {
     On,
     /// It does not until somebody switches it on.
     Off,
+}
+
+/// What must come of a rule, each time it fires.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The stack answers a segment that it must not believe with an acknowledgment of what it
+    /// expects (RFC 5961).
+    ChallengeAck,
+    /// It answers with a RST.
+    Rst,
+    /// It sends the same again.
+    Retransmission,
+    /// It says nothing.
+    Silence,
 }
 
 /// Whether the rules below a rule that fired see the frame.
@@ -195,6 +212,8 @@ pub struct Match {
     pub dport: Option<Ports>,
     /// TCP flags.
     pub flags: Option<Flags>,
+    /// The state of its TCP connection, as far as frames show it.
+    pub conn: Option<Conn>,
     /// TCP sequence number, relative to the first of its direction: the SYN has 0.
     pub seq: Option<Span>,
     /// TCP acknowledgment number, relative to the first sequence number of the other direction.
@@ -241,6 +260,7 @@ impl Match {
         sport: None,
         dport: None,
         flags: None,
+        conn: None,
         seq: None,
         ack: None,
         win: None,
@@ -289,6 +309,22 @@ pub enum Proto {
     IpFrag,
     /// Any other protocol over IP, by its number.
     Ip(u8),
+}
+
+/// How far a TCP connection is, seen from the link: the state that the frame brings it to.
+///
+/// Forged frames do not count, and a RST counts whatever its number is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conn {
+    /// SYN and SYN-ACK, and their retransmissions.
+    Handshake,
+    /// From the acknowledgment of the SYN-ACK on. So is a connection of which the beginning was not
+    /// seen.
+    Established,
+    /// From the first FIN on.
+    Closing,
+    /// From the acknowledgment of the second FIN on, and from a RST on.
+    Closed,
 }
 
 /// TCP flags that must and must not be set, as in byte 13 of the header: FIN 1, SYN 2, RST 4,
@@ -679,14 +715,26 @@ pub enum AckOf {
 /// What an ICMP error says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IcmpFault {
-    /// Destination unreachable with this code: type 3 (RFC 792) or type 1 (RFC 4443).
-    Unreachable(u8),
+    /// Destination unreachable, with the code of the packet's family.
+    Unreachable {
+        /// With type 3 (RFC 792, RFC 1122, RFC 1812).
+        v4: u8,
+        /// With type 1 (RFC 4443).
+        v6: u8,
+    },
     /// The packet is larger than the next link's MTU: 3/4 (RFC 1191) or type 2 (RFC 8201).
     FragmentationNeeded(u16),
     /// Time exceeded with this code: type 11 or type 3.
     TimeExceeded(u8),
     /// Source quench, type 4 (deprecated by RFC 6633). IPv6 has none, so that nothing appears.
     SourceQuench,
+}
+
+impl IcmpFault {
+    /// Destination unreachable with this code in either family.
+    pub const fn unreachable(code: u8) -> Self {
+        Self::Unreachable { v4: code, v6: code }
+    }
 }
 
 /// Which sequence number the packet quoted by an ICMP error has.

@@ -104,7 +104,7 @@ fn a_forged_reset_refuses_a_syn_that_never_left() {
 #[test]
 fn forged_icmp_errors_name_what_is_unreachable() {
     for (code, kind) in [(0, CauseKind::NetUnreachable), (1, CauseKind::HostUnreachable)] {
-        let error = IcmpFault::Unreachable(code);
+        let error = IcmpFault::unreachable(code);
         let forge = |quote| Forge::Icmp { error, from: None, quote };
         let rule = |quote| {
             Rule::new("icmp").on(FIRST_SYN).does(&[Action::Forge(forge(quote)), Action::Drop])

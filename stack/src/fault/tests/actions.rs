@@ -396,7 +396,7 @@ fn icmp(error: IcmpFault, quote: QuoteSeq, frame: &[u8]) -> Vec<Vec<u8>> {
 
 #[test]
 fn icmp_errors_of_every_kind() {
-    use IcmpFault::{FragmentationNeeded, SourceQuench, TimeExceeded, Unreachable};
+    use IcmpFault::{FragmentationNeeded, SourceQuench, TimeExceeded};
     let (v4, v6) = (out(SYN, 100).v4(), out(SYN, 100).v6());
     let read = |error, frame: &[u8]| {
         let frames = icmp(error, QuoteSeq::InFlight, frame);
@@ -409,10 +409,10 @@ fn icmp_errors_of_every_kind() {
         Some((received[at], received[at + 1], word))
     };
     for code in 0..=15 {
-        assert_eq!(read(Unreachable(code), &v4), Some((3, code, 0)));
+        assert_eq!(read(IcmpFault::unreachable(code), &v4), Some((3, code, 0)));
     }
     for code in 0..=7 {
-        assert_eq!(read(Unreachable(code), &v6), Some((1, code, 0)));
+        assert_eq!(read(IcmpFault::unreachable(code), &v6), Some((1, code, 0)));
     }
     assert_eq!(read(FragmentationNeeded(1280), &v4), Some((3, 4, 1280)));
     assert_eq!(read(FragmentationNeeded(1280), &v6), Some((2, 0, 1280)));
@@ -426,7 +426,7 @@ fn icmp_errors_of_every_kind() {
 #[test]
 fn an_icmp_error_from_a_router_about_data_that_is_not_in_flight() {
     let from = Some("10.0.0.254".parse().unwrap());
-    let error = IcmpFault::Unreachable(1);
+    let error = IcmpFault::unreachable(1);
     let forge = Forge::Icmp { error, from, quote: QuoteSeq::Stale };
     let mut bench = does(&[Action::Forge(forge)]);
     bench.tx(&out(ACK, 100).with(&[7; 1400]).v4());

@@ -290,3 +290,49 @@ fn a_tag_of_the_user() {
     bench.engine().tag(&udp(2, 9, b""), Direction::Outbound, 7);
     assert_eq!(bench.tx(&udp(2, 9, b"other")).len(), 0);
 }
+
+#[test]
+fn the_state_of_a_connection() {
+    use Conn::{Closed, Closing, Established, Handshake};
+    let rules = [Handshake, Established, Closing, Closed].map(|conn| {
+        let name = match conn {
+            Handshake => "handshake",
+            Established => "established",
+            Closing => "closing",
+            Closed => "closed",
+        };
+        Rule::new(name).on(Match { conn: Some(conn), ..Match::ANY }).does(&[])
+    });
+    let mut bench = Bench::new(&rules);
+    let mut shows = |segment: Tcp, expected: Conn| {
+        let before: Vec<u64> = (0..4).map(|rule| bench.hits(rule).0).collect();
+        let frame = segment.v4();
+        match segment.direction {
+            Direction::Outbound => bench.tx(&frame),
+            Direction::Inbound => bench.rx(&frame),
+        };
+        for (rule, before) in before.into_iter().enumerate() {
+            let grown = bench.hits(rule).0 - before;
+            let wanted = rules[rule].matches.conn == Some(expected);
+            assert_eq!(grown, u64::from(wanted), "{segment:?} {}", rules[rule].name);
+        }
+    };
+    shows(out(SYN, 100), Handshake);
+    shows(out(SYN, 100), Handshake);
+    shows(back(SYN | ACK, 500), Handshake);
+    shows(out(ACK, 101), Established);
+    shows(out(ACK, 101).with(b"data"), Established);
+    shows(out(FIN | ACK, 105), Closing);
+    shows(Tcp { ack: 106, ..back(ACK, 501) }, Closing);
+    shows(Tcp { ack: 106, ..back(FIN | ACK, 501) }, Closing);
+    shows(Tcp { ack: 502, ..out(ACK, 106) }, Closed);
+    shows(Tcp { ack: 106, ..back(FIN | ACK, 501) }, Closed);
+    shows(out(SYN, 9_000), Handshake);
+    shows(back(RST | ACK, 0), Closed);
+    // What is tried again with the same number.
+    shows(out(SYN, 9_000), Handshake);
+    // Of this one the beginning was not seen.
+    shows(Tcp { ports: (1, 2), ..out(ACK, 7) }, Established);
+    let tcp = Match { conn: Some(Established), ..Match::ANY };
+    takes(tcp, TX, &out(ACK, 7).v4(), &udp(1, 2, b""));
+}

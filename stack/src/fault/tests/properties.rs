@@ -23,7 +23,7 @@ fn any_action() -> impl Strategy<Value = Action> {
     let checksums = prop_oneof![Just(Checksums::Leave), Just(Checksums::Fix)];
     let lengths = prop_oneof![Just(Lengths::Leave), Just(Lengths::Fix)];
     let icmp = prop_oneof![
-        any::<u8>().prop_map(IcmpFault::Unreachable),
+        any::<u8>().prop_map(IcmpFault::unreachable),
         any::<u16>().prop_map(IcmpFault::FragmentationNeeded),
         any::<u8>().prop_map(IcmpFault::TimeExceeded),
         Just(IcmpFault::SourceQuench)
