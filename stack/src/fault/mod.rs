@@ -65,6 +65,8 @@ mod record;
 mod rule;
 mod script;
 mod short;
+#[cfg(feature = "std")]
+pub mod text;
 mod view;
 
 #[cfg(all(test, feature = "std"))]

@@ -189,7 +189,7 @@ impl<'a> Script<'a> {
     }
 
     /// Says what is wrong with it.
-    pub(super) fn check(&self) -> Result<(), ScriptError> {
+    pub(in crate::fault) fn check(&self) -> Result<(), ScriptError> {
         let (rules, events) = (self.rules.len(), self.events.len());
         if rules + events >= usize::from(u16::MAX) {
             return Err(ScriptError::TooLong);
