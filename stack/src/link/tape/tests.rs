@@ -366,7 +366,7 @@ fn an_action_that_did_nothing_says_so() {
 #[test]
 fn a_forged_frame_has_one_side_and_no_identifier() {
     let forge =
-        Forge::Icmp { error: IcmpFault::Unreachable(1), from: None, quote: QuoteSeq::InFlight };
+        Forge::Icmp { error: IcmpFault::unreachable(1), from: None, quote: QuoteSeq::InFlight };
     let rule = Rule::new("icmp").on(Match::TX).does(&[Action::Forge(forge), Action::Drop]);
     let mut bench = Bench::new(&[rule]);
     bench.tx(1).unwrap();
