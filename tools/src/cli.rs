@@ -8,13 +8,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wsa::config::Configuration;
 
 use crate::output::{self, Failure};
 use crate::settings::Settings;
-use crate::{connect, errors, listen};
+use crate::{connect, errors, listen, trace};
 
 /// Exit status, for the end of every help text.
 const STATUS: &str = "\
@@ -72,6 +72,20 @@ enum Verb {
     /// standard input and output.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Listen(ListenArgs),
+
+    /// Draw a connection of a capture: time-sequence graph and ladder diagram
+    ///
+    /// The picture is one SVG file that needs nothing else. Its graph shows sequence numbers over
+    /// time as tcptrace and Wireshark do: segments, acknowledgments and the receive window above
+    /// them, SACK blocks, retransmissions in red, and what faults did: lost and touched packets
+    /// with the rule's name, and when each rule acted. Its ladder shows the packets one below the
+    /// other, with the ARP, neighbor discovery and ICMP around them; long silences are cut short.
+    ///
+    /// FILE is pcapng, of this program or of others, or pcap. A capture with the interfaces
+    /// "stack" and "wire" shows what happened to frames between the two. A file that is damaged is
+    /// drawn as far as it can be read, and one line says so. Of the configuration nothing counts.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Trace(TraceArgs),
 
     /// Print a completion script for a shell
     #[command(after_help = STATUS, after_long_help = STATUS)]
@@ -141,6 +155,48 @@ pub struct ListenArgs {
     pub serve: Option<PathBuf>,
 }
 
+/// What `tapsock trace` takes.
+#[derive(Debug, Args)]
+pub struct TraceArgs {
+    /// The capture: pcapng or pcap
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+
+    /// Where the picture goes; - for standard output
+    #[arg(long, value_name = "OUT", required_unless_present = "list")]
+    pub svg: Option<PathBuf>,
+
+    /// Show the connections of the capture in place of drawing one
+    #[arg(long, conflicts_with = "svg")]
+    pub list: bool,
+
+    /// Which connection, as numbered by --list [default: the one with the most packets]
+    #[arg(long, value_name = "N")]
+    pub flow: Option<usize>,
+
+    /// Which side the graph shows [default: stack, where the capture has it]
+    #[arg(long, value_name = "SIDE")]
+    pub side: Option<TraceSide>,
+
+    /// The ladder shows this many packets of the beginning, and as many of the end
+    #[arg(long, value_name = "N", default_value_t = 60, value_parser = some_packets)]
+    pub packets: usize,
+}
+
+/// A side of a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TraceSide {
+    /// What the stack sent and received
+    Stack,
+    /// What was on the wire
+    Wire,
+}
+
+fn some_packets(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok().filter(|&number| (1..=100_000).contains(&number));
+    number.ok_or_else(|| "it must be a number from 1 to 100000".to_string())
+}
+
 fn port(text: &str) -> Result<u16, String> {
     let number = text.parse().ok().filter(|&port| port != 0);
     number.ok_or_else(|| "it must be a number from 1 to 65535".to_string())
@@ -198,6 +254,7 @@ impl Cli {
             Verb::Errors(args) => errors::main(&args, &configured()?, json),
             Verb::Connect(args) => connect::main(&args, &configured()?, json),
             Verb::Listen(args) => listen::main(&args, &configured()?, json),
+            Verb::Trace(args) => trace::main(&args, json),
             Verb::Completions { shell } => completions(shell),
             Verb::Man { directory } => manual(&directory),
         }

@@ -15,7 +15,13 @@ fn the_definition_is_sound() {
 
 #[test]
 fn every_verb_takes_json_and_seed() {
-    for verb in [&["errors"][..], &["connect", "1.2.3.4:5"], &["listen", "80"]] {
+    let verbs = [
+        &["errors"][..],
+        &["connect", "1.2.3.4:5"],
+        &["listen", "80"],
+        &["trace", "a.pcapng", "--list"],
+    ];
+    for verb in verbs {
         let cli = parse(&[verb, &["--json", "--seed", "7"]].concat()).unwrap();
         assert!(cli.json);
         assert_eq!(cli.settings.read().unwrap().seed, Some(7));
@@ -41,6 +47,25 @@ fn one_service_at_a_time_and_files_only_over_tcp() {
 }
 
 #[test]
+fn a_trace_needs_a_place_for_the_picture_or_is_a_list() {
+    let Verb::Trace(args) = parse(&["trace", "a", "--svg", "b"]).unwrap().verb else { panic!() };
+    assert_eq!((args.packets, args.flow, args.side, args.list), (60, None, None, false));
+    for good in [&["--list"][..], &["--svg", "-", "--side", "wire", "--flow", "3"]] {
+        assert!(parse(&[&["trace", "a"], good].concat()).is_ok(), "{good:?}");
+    }
+    for good in ["1", "100000"] {
+        assert!(parse(&["trace", "a", "--svg", "b", "--packets", good]).is_ok(), "{good}");
+    }
+    for bad in [&[][..], &["--list", "--svg", "b"], &["--svg", "b", "--side", "peer"]] {
+        assert!(parse(&[&["trace", "a"], bad].concat()).is_err(), "{bad:?}");
+    }
+    for bad in ["0", "100001", "many"] {
+        assert!(parse(&["trace", "a", "--svg", "b", "--packets", bad]).is_err(), "{bad}");
+    }
+    assert_eq!(status(&["trace", "/nothing/there", "--list"]), 2);
+}
+
+#[test]
 fn a_wrong_command_line_is_status_2_and_one_sentence() {
     assert_eq!(status(&["frobnicate"]), 2);
     assert_eq!(status(&[]), 2);
@@ -58,7 +83,13 @@ fn a_wrong_command_line_is_status_2_and_one_sentence() {
 fn manual_pages_and_completions_cover_all_verbs() {
     let directory = std::env::temp_dir().join(format!("tapsock-man-{}", std::process::id()));
     manual(&directory).unwrap();
-    for page in ["tapsock.1", "tapsock-errors.1", "tapsock-connect.1", "tapsock-listen.1"] {
+    for page in [
+        "tapsock.1",
+        "tapsock-errors.1",
+        "tapsock-connect.1",
+        "tapsock-listen.1",
+        "tapsock-trace.1",
+    ] {
         let page = fs::read_to_string(directory.join(page)).unwrap();
         assert!(page.contains("Exit status"), "{page}");
     }
