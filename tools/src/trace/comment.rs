@@ -1,5 +1,5 @@
 //! What the comments of a recording say about faults, as the stack's tapes write them
-//! ([`tapsock_stack::link`]).
+//! ([`tapsock_stack::link::tape`]).
 //!
 //! The story of a packet is a list behind semicolons: `rule=lose fired=1 verdict=drop; frame=4`
 //! where it entered, `delayed 40 ms by rule=slow` where it left. Comments of other programs say

@@ -64,6 +64,9 @@ pub(super) struct Flow {
     finished: [bool; 2],
 }
 
+/// A segment can belong to one of this many flows of its two ends: the others are long over.
+const LATEST: usize = 16;
+
 /// Everything that a trace can show of a capture.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Flows {
@@ -93,7 +96,8 @@ pub(super) fn sort(capture: &Capture) -> Flows {
                     Side::Stack | Side::Wire => None,
                 };
                 let known = latest.entry((ends, interface)).or_default();
-                let flow = match known.iter().rev().find(|&&at| sorted.flows[at].takes(&segment)) {
+                let takes = |&&at: &&usize| sorted.flows[at].takes(&segment);
+                let flow = match known.iter().rev().take(LATEST).find(takes) {
                     Some(&at) => at,
                     None => {
                         sorted.flows.push(Flow::new(sorted.flows.len() + 1, &segment));
@@ -113,13 +117,16 @@ pub(super) fn sort(capture: &Capture) -> Flows {
     }
     for flow in &mut sorted.flows {
         flow.count();
-        let about = |control: &Control| {
-            control
-                .quoted
-                .is_some_and(|(from, to)| flow.ends == [from, to] || flow.ends == [to, from])
-        };
-        flow.errors =
-            sorted.controls.iter().filter(|(_, control)| about(control)).cloned().collect();
+    }
+    for (index, control) in &sorted.controls {
+        let Some((from, to)) = control.quoted else { continue };
+        let mut ends = [from, to];
+        ends.sort();
+        for (_, known) in latest.range((ends, None)..=(ends, Some(u32::MAX))) {
+            for &at in known {
+                sorted.flows[at].errors.push((*index, control.clone()));
+            }
+        }
     }
     sorted
 }

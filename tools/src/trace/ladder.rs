@@ -1,6 +1,6 @@
 //! The ladder diagram: who said what to whom, one below the other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
 use tapsock_stack::link::Direction;
@@ -136,13 +136,14 @@ impl<'t> Ladder<'t> {
             let (packet, marks) = (entry.packet, &entry.marks[..]);
             self.add(&mut by_id, Record { packet, outbound, label, remark, colour, marks });
         }
+        let errors: BTreeSet<usize> = self.flow.errors.iter().map(|(index, _)| *index).collect();
         let addresses = self.flow.ends.map(|end| end.ip());
         let first = self.flow.entries.first().map_or(0, |entry| entry.at).saturating_sub(AROUND);
         let last = self.flow.entries.last().map_or(0, |entry| entry.at).saturating_add(AROUND);
         for (index, control) in controls {
             let packet = &self.capture.packets[*index];
             let about = if control.is_error {
-                self.flow.errors.iter().any(|(error, _)| error == index)
+                errors.contains(index)
             } else {
                 (first..=last).contains(&packet.at)
                     && control.addresses.iter().any(|address| addresses.contains(address))

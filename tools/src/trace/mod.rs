@@ -1,8 +1,8 @@
 //! `tapsock trace`: a connection of a capture as a picture.
 //!
-//! From the file to the picture: [`capture`] reads packets, [`packet`] looks into them, [`comment`]
-//! knows what faults have written on them, [`flow`] sorts them by connection, [`analysis`] follows
-//! one of these on one side; then [`graph`] and [`ladder`] draw it and [`picture`] puts both on one
+//! From the file to the picture: `capture` reads packets, `packet` looks into them, `comment`
+//! knows what faults have written on them, `flow` sorts them by connection, `analysis` follows
+//! one of these on one side; then `graph` and `ladder` draw it and `picture` puts both on one
 //! card. The same bytes give the same picture.
 
 mod analysis;
