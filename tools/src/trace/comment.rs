@@ -33,17 +33,17 @@ impl Mark {
 const LOSSES: [&str; 8] =
     ["drop", "lost", "overflow", "exhausted", "too-large", "down", "merge", "swallowed"];
 
-/// The marks of a packet.
+/// The marks of a packet. That the link model delays it is none: that is how its link is.
 pub(super) fn marks(comments: &[String]) -> Vec<Mark> {
-    parts(comments).filter_map(mark).collect()
+    let is_link = |part: &&str| part.starts_with("link-model delay=");
+    parts(comments).filter(|part| !is_link(part)).filter_map(mark).collect()
 }
 
-/// What is told where a packet left, such as `delayed 40 ms by rule=slow`.
+/// What is told where a packet left, such as `changed by rule=bits (corrupt)`. For how long it was
+/// delayed its times say.
 pub(super) fn asides(comments: &[String]) -> Vec<&str> {
     let told = |part: &&str| {
-        ["delayed ", "changed by ", "copy ", "second part ", "unchanged by "]
-            .iter()
-            .any(|begin| part.starts_with(begin))
+        ["changed by ", "copy ", "second part "].iter().any(|begin| part.starts_with(begin))
     };
     parts(comments).filter(told).collect()
 }

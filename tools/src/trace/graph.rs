@@ -18,7 +18,7 @@ const LANE: f64 = 15.0;
 /// What a window is called in which the link was down. No rule has a space in its name.
 const LINK_DOWN: &str = "link down";
 /// More rules than this are counted, not shown.
-const LANES: usize = 8;
+const LANES: usize = 12;
 /// From here on marks that would lie on each other become one.
 const THIN: usize = 20_000;
 /// How far the next name of a rule is from the last, where nothing was lost.
@@ -290,7 +290,7 @@ impl<'t> Panel<'t> {
         }
         if windows.len() > LANES {
             let y = self.header + 21.0 + LANE * LANES as f64 + LANE - 6.0;
-            let text = format!("and {} more rules", windows.len() - LANES);
+            let text = format!("and {}", counted((windows.len() - LANES) as u64, "more rule"));
             let attributes = format!("font-size=\"{SMALL}\" fill=\"{FAULT}\"");
             svg.text((LEFT, y), Anchor::Start, &attributes, &text);
         }

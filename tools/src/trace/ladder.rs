@@ -212,7 +212,9 @@ impl<'t> Ladder<'t> {
             by_id.insert((id, outbound), at);
         }
         let journey = &mut self.journeys[at];
-        if journey.label != label && !begins {
+        // The parts of a segment that was split are shorter, as one knows.
+        let split = journey.remarks.iter().any(|remark| remark.ends_with("split"));
+        if journey.label != label && !begins && !split {
             journey.remarks.push(format!("now {label}"));
         }
         if begins && journey.left.is_none() {

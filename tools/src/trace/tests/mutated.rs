@@ -27,7 +27,7 @@ fn draw(file: &[u8]) {
     }
 }
 
-static WHOLE: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
+static WHOLE: LazyLock<[Vec<u8>; 4]> = LazyLock::new(|| {
     let one = scene::lossy(3, 8000);
     let mut pcap = vec![0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0];
     pcap.extend([0; 8]);
@@ -37,7 +37,7 @@ static WHOLE: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
         let micros = (packet.at as u32 / 1000).to_le_bytes();
         pcap.extend([&[0; 4][..], &micros, &length, &length, &packet.bytes].concat());
     }
-    [two_sides(&one), one, pcap]
+    [two_sides(&one), one, pcap, scene::taped()]
 });
 
 #[test]
@@ -54,7 +54,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn changed_bytes(which in 0usize..3, changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..24)) {
+    fn changed_bytes(which in 0usize..4, changes in vec((any::<prop::sample::Index>(), any::<u8>()), 1..24)) {
         let mut file = WHOLE[which].clone();
         for (at, byte) in changes {
             let at = at.index(file.len());
@@ -64,7 +64,7 @@ proptest! {
     }
 
     #[test]
-    fn changed_headers(which in 0usize..3, changes in vec((0usize..400, any::<u8>()), 1..6), length in any::<prop::sample::Index>()) {
+    fn changed_headers(which in 0usize..4, changes in vec((0usize..400, any::<u8>()), 1..6), length in any::<prop::sample::Index>()) {
         let mut file = WHOLE[which].clone();
         for (at, byte) in changes {
             file[at] = byte;

@@ -130,6 +130,59 @@ fn both_sides_show_what_was_lost_in_between_and_to_whom() {
 }
 
 #[test]
+fn what_a_script_did_is_named_as_the_stack_records_it() {
+    let file = scene::taped();
+    let capture = read(&file).unwrap();
+    assert!(capture.notes.iter().any(|note| note.text == "link down"));
+    let svg = draw(&file, Side::Stack, 1000);
+    let document = Document::parse(&svg).unwrap();
+    assert_eq!(with_class(&document, "lane").len(), 3);
+    for text in [
+        "lose-1st-syn (1): drop",
+        "lose-1st-synack (1): drop",
+        "lose (1): drop",
+        "lose-1st-synack (1x)",
+        "retransmission, slow (2): delay=60 ms",
+        "dup ack 1, dup-acks: forged",
+        "event=unplugged link down for 700 ms",
+        "link down",
+        "link up",
+        "SYN again",
+    ] {
+        assert!(says(&document, text), "{text}");
+    }
+    for part in
+        ["twice (1): copies=1", "as 2 frames", "bits (1): corrupt=changed", "split (1): split"]
+    {
+        assert!(texts(&document).iter().any(|text| text.contains(part)), "{part}");
+    }
+    // Eight rules and the link. That the link delays everything is no fault.
+    assert_eq!(with_class(&document, "shade").len(), 9);
+    assert!(!svg.contains("link-model"));
+    let lost = capture.packets.iter().filter(|packet| {
+        packet.enters() && packet.comments.iter().any(|comment| comment.contains("verdict=drop"))
+    });
+    assert_eq!(with_class(&document, "cross").len(), lost.count());
+}
+
+#[test]
+fn more_rules_than_have_room_are_counted() {
+    let shades = |rules: usize| {
+        let mut file = File::new(false).interface("eth0", 1, None);
+        let names: Vec<String> =
+            (0..rules).map(|rule| format!("rule=r{rule:02} fired=1")).collect();
+        let comments: Vec<&str> = names.iter().map(String::as_str).collect();
+        let options = Options { comments: &comments, ..Options::default() };
+        file.packet(0, 0, &Tcp::new(0, "S", 7, 0).frame(), &options);
+        let svg = draw(&file.bytes, Side::Interface(0), 60);
+        let document = Document::parse(&svg).unwrap();
+        (with_class(&document, "shade").len(), says(&document, "and 1 more rule"))
+    };
+    assert_eq!(shades(12), (12, false));
+    assert_eq!(shades(13), (12, true));
+}
+
+#[test]
 fn a_closed_window_is_marked() {
     let svg = draw(&scene::slow_reader(), Side::Interface(0), 60);
     let document = Document::parse(&svg).unwrap();

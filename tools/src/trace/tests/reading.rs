@@ -202,6 +202,7 @@ fn what_became_of_a_copy_or_stands_elsewhere_is_no_loss() {
     for nothing in [
         "a copy by rule=twice: link-model verdict=lost",
         "delayed 40 ms by rule=slow",
+        "link-model delay=3 ms; frame=2",
         "at 0.010000 s: link down",
         "a remark of somebody's: verdict unknown",
         "",

@@ -1,6 +1,10 @@
 //! Connections in a simulated network, as captures.
 
 use tapsock_stack::TcpId;
+use tapsock_stack::fault::{
+    ACK, AckOf, Action, Checksums, Count, Delay, Event, EventAct, Flags, Forge, LinkFault, Match,
+    Model, Name, Part, Rule, SYN, Script, Side as FaultSide, Span, When,
+};
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Conditions, Host, Pair};
@@ -176,4 +180,56 @@ pub(super) fn of(segments: &[(u64, Tcp)]) -> Vec<u8> {
         file.packet(0, millis * 1000, &segment.frame(), &Options::default());
     }
     file.bytes
+}
+
+/// A transfer whose SYN and SYN-ACK are lost at first, of which a rule then loses, delays, copies,
+/// changes and splits segments, and whose link is down for a while; both sides as the stack
+/// records them.
+pub(super) fn taped() -> Vec<u8> {
+    let data = Match { dir: Match::TX.dir, payload: Some(Span::from(1)), ..Match::ANY };
+    let syn = |dir, ack| {
+        let flags = if ack {
+            Flags::Some { set: SYN | ACK, clear: 0 }
+        } else {
+            Flags::Some { set: SYN, clear: ACK }
+        };
+        Match { dir, flags: Some(flags), ..Match::ANY }
+    };
+    let every = |step| When { count: Count::Every(step), ..When::ALWAYS };
+    let millis = Duration::from_millis;
+    let bits = Action::Corrupt { at: Part::Payload, bits: 1, checksums: Checksums::Leave };
+    let acks = Forge::Ack { to: FaultSide::Stack, ack: AckOf::Duplicate(1) };
+    let rules = vec![
+        Rule::new("lose-1st-syn")
+            .on(syn(Match::TX.dir, false))
+            .when(When::nth(1))
+            .does(&[Action::Drop]),
+        Rule::new("lose-1st-synack")
+            .on(syn(Match::RX.dir, true))
+            .when(When::nth(1))
+            .does(&[Action::Drop]),
+        Rule::new("lose").on(data).when(every(13)).does(&[Action::Drop]),
+        Rule::new("slow").on(data).when(every(8)).does(&[Action::Delay(Delay::fixed(millis(60)))]),
+        Rule::new("twice")
+            .on(data)
+            .when(When::nth(4))
+            .does(&[Action::Duplicate { copies: 1, delay: millis(2) }]),
+        Rule::new("bits").on(data).when(When::nth(7)).does(&[bits]),
+        Rule::new("split").on(data).when(When::nth(10)).does(&[Action::Split(500)]),
+        Rule::new("dup-acks").on(data).when(When::nth(17)).does(&[Action::Forge(acks)]),
+    ];
+    let down = EventAct::Link(LinkFault::Down(Some(millis(700))));
+    let event = Event { name: Name::literal("unplugged"), at: millis(4400), act: down };
+    let delay = Delay::uniform(millis(15), millis(3));
+    let model = Model { delay, ..Model::IDEAL };
+    let script = Script::new(7).with_rules(rules).with_events(vec![event]);
+    let script = Script { tx: model, rx: model, ..script };
+    let scene = Scene::new(7, Conditions::GOOD, 16_384);
+    let faults = scene.pair.client.faults(script).unwrap();
+    let buffer = SharedBuffer::new();
+    let tape = scene.pair.client.tape(buffer.clone(), "").unwrap();
+    scene.transfer(60_000, |_| true);
+    tape.flush().unwrap();
+    drop(faults);
+    buffer.to_vec()
 }
