@@ -155,7 +155,9 @@ impl<S: DeserializeOwned, E: DeserializeOwned> FromStr for Document<S, E> {
     }
 }
 
-fn read<S: DeserializeOwned, E: DeserializeOwned>(text: &str) -> Result<Document<S, E>, Flaw> {
+pub(super) fn read<S: DeserializeOwned, E: DeserializeOwned>(
+    text: &str,
+) -> Result<Document<S, E>, Flaw> {
     let table = Node::table_of_toml(text)?;
     let root = Node::of_table(&table);
     let mut fields = Fields::of("the script", &root)?;

@@ -2,6 +2,7 @@
 
 mod arbitrary;
 mod examples;
+mod lint;
 mod mistakes;
 mod properties;
 
