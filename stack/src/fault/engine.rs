@@ -10,6 +10,7 @@ use smoltcp::wire::{EthernetAddress, IpAddress};
 use super::apply::{Fate, Hook};
 use super::decide::Purpose;
 use super::flow::Flows;
+use super::line::Line;
 use super::memory::{Memory, Table};
 use super::model::{Lane, Model, later};
 use super::pool::{Made, NEVER, Pool, Source, Wait};
@@ -158,53 +159,6 @@ impl<T: ?Sized> Watching<'_, T> {
             #[cfg(feature = "alloc")]
             Self::Owned(this) => this,
         }
-    }
-}
-
-/// Whether the link is up, and when that changes.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Line {
-    pub(super) up: bool,
-    change_at: Option<Instant>,
-    /// Changes after the next one, each `half` after the one before.
-    more: u64,
-    half: Duration,
-}
-
-impl Line {
-    const UP: Self = Self { up: true, change_at: None, more: 0, half: Duration::from_micros(1) };
-
-    pub(super) fn fault(now: Instant, fault: LinkFault) -> Self {
-        match fault {
-            LinkFault::Up => Self::UP,
-            LinkFault::Down(length) => {
-                Self { up: false, change_at: length.map(|length| later(now, length)), ..Self::UP }
-            }
-            LinkFault::Flap { count: 0, .. } => Self::UP,
-            LinkFault::Flap { period, count } => {
-                let half = (period / 2).max(Duration::from_micros(1));
-                let more = 2 * u64::from(count) - 2;
-                Self { up: false, change_at: Some(later(now, half)), more, half }
-            }
-        }
-    }
-
-    /// Does what is due; in one step, however much it is.
-    fn advance(&mut self, now: Instant) {
-        let Some(at) = self.change_at else { return };
-        if at > now {
-            return;
-        }
-        let due = (now - at).total_micros() / self.half.total_micros();
-        let changes = due.min(self.more) + 1;
-        self.up ^= changes % 2 == 1;
-        self.change_at = if changes > self.more {
-            None
-        } else {
-            let step = Duration::from_micros(self.half.total_micros().saturating_mul(changes));
-            Some(later(at, step))
-        };
-        self.more = self.more.saturating_sub(changes);
     }
 }
 

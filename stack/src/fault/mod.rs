@@ -22,10 +22,13 @@
 //! Every rule counts what it matched and how many times it fired ([`Engine::hits`]), and an
 //! [`Observer`] is told about every frame which rules saw it and why each did or did not act.
 //! Every rule has random numbers of its own, which follow from the seed, its name and the
-//! direction, so that adding a rule does not change what the others do. In virtual time they are
-//! taken in order ([`Decide::Stream`]); on a real network, where the order of frames differs
-//! between runs, they follow from what the frame is and how many times it was sent
-//! ([`Decide::Hash`]).
+//! direction, so that adding a rule does not change what the others do. In virtual time they also
+//! follow from which of the frames that the rule matches it is ([`Decide::Stream`]); on a real
+//! network, where the order of frames differs between runs, from what the frame is and how many
+//! times it was sent ([`Decide::Hash`]). The decisions of a run, of which the observer hears, can
+//! be made again, all or a part of them ([`Forced`]).
+//!
+//! Scripts are also texts, files and single lines: see `fault::text`, which needs `std`.
 //!
 //! ```
 //! use tapsock_stack::fault::{
@@ -56,6 +59,7 @@ mod edit;
 mod engine;
 mod flow;
 mod forge;
+mod line;
 mod live;
 mod matching;
 mod memory;
@@ -68,6 +72,7 @@ mod short;
 #[cfg(feature = "std")]
 pub mod text;
 mod view;
+mod when;
 
 #[cfg(all(test, feature = "std"))]
 mod tests;
@@ -81,13 +86,13 @@ pub use model::{Chance, Delay, Limit, Loss, Model, Overtaking, Rate};
 pub use pool::{Made, Slot, Source};
 pub use record::{Both, Counters, Effect, Hits, Observer, Record, Verdict, Why};
 pub use rule::{
-    ACK, AckOf, Action, Actions, Checksums, Conn, Count, Ecn, Event, EventAct, FIN, Field, Flags,
-    Forge, IcmpFault, Lengths, LinkFault, Match, NeighborFault, Outcome, PSH, Part, Pattern, Ports,
-    Proto, QuoteSeq, RST, Rematch, Rule, SYN, Scope, Seq, Side, Span, Switch, TcpOption, Then, URG,
-    When, port, ports,
+    ACK, AckOf, Action, Actions, Checksums, Conn, Ecn, Event, EventAct, FIN, Field, Flags, Forge,
+    IcmpFault, Lengths, LinkFault, Match, NeighborFault, Outcome, PSH, Part, Pattern, Ports, Proto,
+    QuoteSeq, RST, Rematch, Rule, SYN, Seq, Side, Span, Switch, TcpOption, Then, URG, port, ports,
 };
 pub use script::{Carriage, Decide, Firing, Forced, Items, Script, ScriptError};
 pub use short::{Name, Short};
 pub use view::View;
+pub use when::{Count, Scope, When};
 
 pub(crate) use engine::Passage;

@@ -5,8 +5,9 @@ use core::ops::Deref;
 
 use super::flow::side;
 use super::model::{Chance, Loss, Model};
-use super::rule::{Action, Count, Event, EventAct, Match, Rule, Span};
+use super::rule::{Action, Event, EventAct, Match, Rule, Span};
 use super::short::Name;
+use super::when::Count;
 use crate::link::Direction;
 
 /// A table of a script: a constant or the caller's, or owned where there is a heap.
@@ -52,7 +53,8 @@ impl<T> From<alloc::vec::Vec<T>> for Items<'_, T> {
 /// Where decisions by chance come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Decide {
-    /// From a stream of numbers for each rule and direction, in the order of the frames.
+    /// From a stream of numbers for each rule and direction, in the order of the frames: by which of
+    /// the frames that the rule matches it is.
     #[default]
     Stream,
     /// From what the frame is and how many times it was sent, so that timing and order of other

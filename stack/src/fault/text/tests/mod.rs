@@ -4,7 +4,9 @@ mod arbitrary;
 mod examples;
 mod lint;
 mod mistakes;
+mod names;
 mod properties;
+mod values;
 
 use alloc::string::{String, ToString};
 
