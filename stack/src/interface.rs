@@ -2,20 +2,42 @@
 //!
 //! It runs on IP packets ([`Medium::Ip`]) with the largest MTU there is and accepts every address:
 //! Ethernet, addresses, routes, the link's MTU and all checksums are this crate's own business.
+//!
+//! smoltcp fixes what a device does when the interface is made. As a link may begin or cease at any
+//! time to cut superframes, there are two interfaces: a connection has all its state in its own
+//! socket, and either of them may ask it for the next packet.
 
 use core::fmt;
+#[cfg(feature = "std")]
+use core::num::NonZeroUsize;
 
 use smoltcp::iface::{Config, Context, Interface, SocketSet};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
 
+#[cfg(feature = "std")]
+use crate::link::offload::LARGEST_PACKET;
+
 /// Longer than any retransmission time-out of smoltcp, which has 60 seconds for the longest.
 const LONGEST_TIMEOUT: Duration = Duration::from_secs(61);
 
 pub(crate) struct Ip {
     interface: Interface,
+    /// The same, for a link that cuts what is longer than a segment.
+    #[cfg(feature = "std")]
+    cut: Interface,
     mtu: usize,
+}
+
+/// The most payload that a socket may put into a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Size {
+    /// That of a segment.
+    Segment,
+    /// Whatever there is: the packet will be cut. Builds without the `std` feature have no use for
+    /// it and make segments.
+    Superframe,
 }
 
 impl fmt::Debug for Ip {
@@ -28,12 +50,20 @@ impl Ip {
     /// An interface for packets of at most `room` bytes.
     pub(crate) fn new(seed: u64, room: usize, now: Instant) -> Self {
         let mtu = room.min(usize::from(u16::MAX));
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = seed;
-        let mut device = OneShot { packet: None, reply: &mut [], written: 0, mtu };
-        let mut interface = Interface::new(config, &mut device, now);
-        interface.set_any_ip(true);
-        Self { interface, mtu }
+        let make = |cuts| {
+            let mut config = Config::new(HardwareAddress::Ip);
+            config.random_seed = seed;
+            let mut device = OneShot { packet: None, reply: &mut [], written: 0, mtu, cuts };
+            let mut interface = Interface::new(config, &mut device, now);
+            interface.set_any_ip(true);
+            interface
+        };
+        Self {
+            interface: make(false),
+            #[cfg(feature = "std")]
+            cut: make(true),
+            mtu,
+        }
     }
 
     /// Hands `packet` to the socket in `sockets` and gives the length of the answer that was
@@ -45,7 +75,8 @@ impl Ip {
         packet: &[u8],
         reply: &mut [u8],
     ) -> usize {
-        let mut device = OneShot { packet: Some(packet), reply, written: 0, mtu: self.mtu };
+        let mut device =
+            OneShot { packet: Some(packet), reply, written: 0, mtu: self.mtu, cuts: false };
         // Its result says "changed" for every packet; the socket's own state is the answer.
         let _ = self.interface.poll_ingress_single(now, &mut device, sockets);
         device.written
@@ -57,9 +88,18 @@ impl Ip {
         now: Instant,
         sockets: &mut SocketSet<'_>,
         packet: &mut [u8],
+        size: Size,
     ) -> usize {
-        let mut device = OneShot { packet: None, reply: packet, written: 0, mtu: self.mtu };
-        let _ = self.interface.poll_egress(now, &mut device, sockets);
+        let mtu = self.mtu;
+        let (interface, cuts) = match size {
+            Size::Segment => (&mut self.interface, false),
+            #[cfg(feature = "std")]
+            Size::Superframe => (&mut self.cut, true),
+            #[cfg(not(feature = "std"))]
+            Size::Superframe => (&mut self.interface, false),
+        };
+        let mut device = OneShot { packet: None, reply: packet, written: 0, mtu, cuts };
+        let _ = interface.poll_egress(now, &mut device, sockets);
         device.written
     }
 
@@ -68,7 +108,8 @@ impl Ip {
     pub(crate) fn expire(&mut self, now: Instant, sockets: &mut SocketSet<'_>) {
         // The timer is smoltcp's own. It acts on it before it asks for room to write to, and
         // keeps no time from a call that gets none.
-        let mut device = OneShot { packet: None, reply: &mut [], written: 1, mtu: self.mtu };
+        let mtu = self.mtu;
+        let mut device = OneShot { packet: None, reply: &mut [], written: 1, mtu, cuts: false };
         let _ = self.interface.poll_egress(now + LONGEST_TIMEOUT, &mut device, sockets);
     }
 
@@ -88,6 +129,8 @@ struct OneShot<'f> {
     reply: &'f mut [u8],
     written: usize,
     mtu: usize,
+    /// Whether it says that it cuts.
+    cuts: bool,
 }
 
 struct Arriving<'f>(&'f [u8]);
@@ -145,6 +188,21 @@ impl Device for OneShot<'_> {
         capabilities.checksum.udp = Checksum::None;
         capabilities.checksum.icmpv4 = Checksum::None;
         capabilities.checksum.icmpv6 = Checksum::None;
+        if self.cuts {
+            cut_superframes(&mut capabilities);
+        }
         capabilities
     }
 }
+
+/// Tells smoltcp that the device cuts what it gives it.
+#[cfg(feature = "std")]
+fn cut_superframes(capabilities: &mut DeviceCapabilities) {
+    let most = NonZeroUsize::new(capabilities.max_transmission_unit.min(LARGEST_PACKET));
+    capabilities.segmentation.tcpv4 = most;
+    capabilities.segmentation.tcpv6 = most;
+}
+
+/// smoltcp cannot be told in this build.
+#[cfg(not(feature = "std"))]
+fn cut_superframes(_: &mut DeviceCapabilities) {}

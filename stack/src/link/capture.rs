@@ -11,12 +11,13 @@ use std::time::{Instant as Clock, SystemTime};
 use smoltcp::time::Instant;
 
 use super::pcapng::Pcapng;
-use super::{Direction, Link, LinkError};
+use super::{Direction, FrameMeta, Link, LinkError, Offload};
 
 /// A link whose frames are recorded.
 ///
 /// Frame N of the file is frame N of the link: what the link refused ([`LinkError`]) never passed
-/// it and is not recorded. Each frame is written at once; give a [`std::io::BufWriter`] where that
+/// it and is not recorded. What the device cuts or puts together is one frame, with the checksum that
+/// the device left there, as tcpdump would show it. Each frame is written at once; give a [`std::io::BufWriter`] where that
 /// is too slow.
 ///
 /// Recording never disturbs the link. When the writer fails, recording ends, the frames go on,
@@ -114,6 +115,35 @@ impl<L: Link, W: Write> Link for Capture<L, W> {
 
     fn poll_at(&self) -> Option<Instant> {
         self.link.poll_at()
+    }
+
+    fn offload(&self) -> Offload {
+        self.link.offload()
+    }
+
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        let received = self.link.receive_offloaded(now, buffer)?;
+        if let Some((length, _)) = received {
+            let at = self.stamp(now);
+            self.recorder.frame(at, Direction::Inbound, &buffer[..length]);
+        }
+        Ok(received)
+    }
+
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        self.link.transmit_offloaded(now, frame, meta)?;
+        let at = self.stamp(now);
+        self.recorder.frame(at, Direction::Outbound, frame);
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@ use core::fmt;
 
 use smoltcp::time::{Duration, Instant};
 
-use super::{Direction, Link, LinkError};
+use super::{Direction, FrameMeta, Link, LinkError, Offload};
 use crate::fault::{Engine, Passage};
 
 /// How many frames one call takes from the link, or gives to it, at the most.
@@ -21,7 +21,8 @@ const HEADER: usize = 14;
 /// The stack's side is numbered as the stack counts: a frame that a rule drops on its way out has
 /// passed the stack's side, one that is dropped on its way in has not. While the engine does
 /// nothing ([`Engine::is_active`]) frames are counted, but neither looked at nor copied, except by
-/// an observer.
+/// an observer, and a device under it works for the stack; from the moment on at which it has
+/// something to do it gives and takes only frames as they are on the wire.
 ///
 /// [`Link::poll_at`] says when what is held back is due, on its way in or out, and when an event
 /// is.
@@ -77,6 +78,24 @@ impl<L: Link> Link for Fault<'_, L> {
     }
     fn poll_at(&self) -> Option<Instant> {
         [self.gate.poll_at(), self.link.poll_at()].into_iter().flatten().min()
+    }
+    fn offload(&self) -> Offload {
+        self.gate.offload(&self.link)
+    }
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        self.gate.receive_offloaded(&mut self.link, now, buffer)
+    }
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        self.gate.transmit_offloaded(&mut self.link, now, frame, meta)
     }
 }
 
@@ -207,6 +226,47 @@ impl<'a> Gate<'a> {
         }
         self.flush(link, now);
         Ok(())
+    }
+
+    pub(crate) fn offload<L: Link + ?Sized>(&self, link: &L) -> Offload {
+        if self.engine.is_active() { Offload::NONE } else { link.offload() }
+    }
+
+    pub(crate) fn receive_offloaded<L: Link + ?Sized>(
+        &mut self,
+        link: &mut L,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        if !self.engine.is_active() {
+            self.more = false;
+            let received = link.receive_offloaded(now, buffer);
+            if let Ok(Some((length, _))) = received {
+                let frame = buffer.get(..length).unwrap_or(&[]);
+                self.engine.bypassed(now, Direction::Inbound, frame);
+            }
+            return received;
+        }
+        let received = self.receive(link, now, buffer)?;
+        Ok(received.map(|length| (length, FrameMeta::WHOLE)))
+    }
+
+    pub(crate) fn transmit_offloaded<L: Link + ?Sized>(
+        &mut self,
+        link: &mut L,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        if !self.engine.is_active() {
+            link.transmit_offloaded(now, frame, meta)?;
+            self.engine.bypassed(now, Direction::Outbound, frame);
+            return Ok(());
+        }
+        if !meta.is_whole() {
+            return Err(LinkError::Busy);
+        }
+        self.transmit(link, now, frame)
     }
 
     /// Sends a frame that no rule sees.

@@ -1,14 +1,17 @@
 //! Where Ethernet frames come from and go to.
 //!
-//! One trait, implemented by the plain TAP device and the in-memory cable, and by decorators that
-//! wrap any link, such as [`capture`]. Links are the only place of this crate that may touch an
+//! One trait, implemented by the TAP device and the in-memory cable, and by decorators that wrap
+//! any link, such as [`capture`]. Links are the only place of this crate that may touch an
 //! operating system.
+//!
+//! A link may do some of the stack's work: see [`Link::offload`].
 
 #[cfg(feature = "std")]
 pub mod capture;
 pub mod fault;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod interface;
+pub mod offload;
 #[cfg(feature = "std")]
 pub mod pcapng;
 #[cfg(all(feature = "std", target_os = "linux"))]
@@ -17,10 +20,14 @@ pub mod tap;
 pub mod tape;
 #[cfg(all(test, feature = "std"))]
 mod tests;
+#[cfg(all(feature = "std", target_os = "linux"))]
+mod vnet;
 
 use core::fmt;
 
 use smoltcp::time::Instant;
+
+pub use offload::{ChecksumStatus, FrameMeta, Gso, GsoKind, Offload};
 
 /// Which way a frame passes a link, seen from the stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -80,6 +87,44 @@ pub trait Link {
     fn poll_at(&self) -> Option<Instant> {
         None
     }
+
+    /// What this link does for whoever sends, as of the next frame.
+    ///
+    /// Links and decorators that know nothing of it give and take frames as they are on the wire,
+    /// and so does everybody else through [`Link::receive`] and [`Link::transmit`]: whoever
+    /// overrides one of these three has to override all of them.
+    fn offload(&self) -> Offload {
+        Offload::NONE
+    }
+
+    /// As [`Link::receive`], but as the device has the frame: it may be a superframe, and its
+    /// checksum may be verified already. `buffer` should have
+    /// [`LARGEST_FRAME`](offload::LARGEST_FRAME) bytes.
+    ///
+    /// # Errors
+    /// As [`Link::receive`].
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        Ok(self.receive(now, buffer)?.map(|length| (length, FrameMeta::WHOLE)))
+    }
+
+    /// Sends one frame on which the link is to do what `meta` says, which must be something that
+    /// [`Link::offload`] covers.
+    ///
+    /// # Errors
+    /// As [`Link::transmit`]. [`LinkError::Busy`] also when the link does not do this any more: ask
+    /// [`Link::offload`] again before the frame is offered again.
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        if meta.is_whole() { self.transmit(now, frame) } else { Err(LinkError::Busy) }
+    }
 }
 
 impl<L: Link + ?Sized> Link for &mut L {
@@ -97,6 +142,24 @@ impl<L: Link + ?Sized> Link for &mut L {
     }
     fn poll_at(&self) -> Option<Instant> {
         (**self).poll_at()
+    }
+    fn offload(&self) -> Offload {
+        (**self).offload()
+    }
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        (**self).receive_offloaded(now, buffer)
+    }
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        (**self).transmit_offloaded(now, frame, meta)
     }
 }
 
@@ -116,6 +179,24 @@ impl<L: Link + ?Sized> Link for alloc::boxed::Box<L> {
     }
     fn poll_at(&self) -> Option<Instant> {
         (**self).poll_at()
+    }
+    fn offload(&self) -> Offload {
+        (**self).offload()
+    }
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        (**self).receive_offloaded(now, buffer)
+    }
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        (**self).transmit_offloaded(now, frame, meta)
     }
 }
 

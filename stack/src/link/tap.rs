@@ -1,22 +1,30 @@
 //! A TAP device of Linux, one frame a system call.
+//!
+//! With [`Tap::open_offloading`] the kernel completes checksums, cuts superframes of the stack's, and
+//! gives superframes of its own, as it would to a network card; with [`Tap::open`] every frame is
+//! as it would be on a wire.
 
 // The one call below that a safe API does not offer.
 #![allow(unsafe_code)]
 
+use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::sync::{Mutex, PoisonError};
 
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use smoltcp::time::{Duration, Instant};
 use tun_tap::{Iface, Mode};
 
 use super::interface::{Interface, InterfaceState};
-use super::{Link, LinkError};
+use super::vnet::{Vnet, set_offload};
+use super::{FrameMeta, Link, LinkError, Offload};
 
 const NODE: &str = "/dev/net/tun";
 
@@ -32,11 +40,29 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// To wait for frames, poll its file descriptor for reading. It never blocks.
 #[derive(Debug)]
 pub struct Tap {
-    iface: Iface,
+    device: Device,
+    name: String,
     interface: Mutex<Interface>,
     up: AtomicBool,
     mtu: AtomicUsize,
     refresh_at: Instant,
+}
+
+/// How frames pass the device's file.
+enum Device {
+    /// As they are.
+    Plain(Iface),
+    /// Behind a header that says what is left to do.
+    Offloading(Box<Vnet>),
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plain(iface) => iface.fmt(f),
+            Self::Offloading(vnet) => vnet.offload().fmt(f),
+        }
+    }
 }
 
 impl Tap {
@@ -49,19 +75,43 @@ impl Tap {
     /// # Errors
     /// [`TapError`], each with a sentence that says what to do.
     pub fn open(name: &str) -> Result<Self, TapError> {
-        if !is_valid_name(name) {
-            return Err(TapError::BadName(name.to_string()));
-        }
         // Opened by itself first: the same error codes mean something else afterwards.
-        drop(File::options().read(true).write(true).open(NODE).map_err(TapError::from_node)?);
+        drop(open_node(name)?);
+        Self::plain(name)
+    }
+
+    /// The same with a kernel that does some of the stack's work: see [`Link::offload`]. One that
+    /// refuses gives a plain device.
+    ///
+    /// # Errors
+    /// As [`Tap::open`].
+    pub fn open_offloading(name: &str) -> Result<Self, TapError> {
+        match Vnet::attach(open_node(name)?, name) {
+            Ok((vnet, name)) => Self::on(Device::Offloading(Box::new(vnet)), name),
+            // Whatever is wrong with the name or the rights is found again.
+            Err(_) => Self::plain(name),
+        }
+    }
+
+    fn plain(name: &str) -> Result<Self, TapError> {
         let iface = Iface::without_packet_info(name, Mode::Tap)
             .map_err(|error| TapError::from_attach(error, name))?;
         iface.set_non_blocking().map_err(|source| TapError::other("unblock", name, source))?;
-        let (interface, state) = Interface::named(iface.name())
-            .map_err(|source| TapError::other("query", name, source))?;
+        let found = iface.name().to_string();
+        let device = Device::Plain(iface);
+        // The kernel remembers what the last program took that had this device, and would give
+        // superframes without any header. One that cannot be told so has none.
+        let _ = set_offload(device.as_fd(), 0);
+        Self::on(device, found)
+    }
+
+    fn on(device: Device, name: String) -> Result<Self, TapError> {
+        let (interface, state) =
+            Interface::named(&name).map_err(|source| TapError::other("query", &name, source))?;
         let InterfaceState { index: _, up, mtu } = state;
         Ok(Self {
-            iface,
+            device,
+            name,
             interface: Mutex::new(interface),
             up: AtomicBool::new(up),
             mtu: AtomicUsize::new(mtu),
@@ -71,7 +121,15 @@ impl Tap {
 
     /// The name that the kernel gave it.
     pub fn name(&self) -> &str {
-        self.iface.name()
+        &self.name
+    }
+
+    /// How many frames the kernel took only a part of, and so lost.
+    pub fn short_writes(&self) -> u64 {
+        match &self.device {
+            Device::Plain(_) => 0,
+            Device::Offloading(vnet) => vnet.short_writes(),
+        }
     }
 
     /// Asks the kernel for the state and the MTU. Everything else here knows the last answer:
@@ -99,6 +157,23 @@ impl Tap {
         self.refresh();
         LinkError::Down
     }
+
+    fn refresh_now_and_then(&mut self, now: Instant) {
+        if now >= self.refresh_at {
+            self.refresh_at = now + REFRESH;
+            self.refresh();
+        }
+    }
+
+    fn received<T>(&self, result: io::Result<T>) -> Result<Option<T>, LinkError> {
+        match result {
+            Ok(received) => Ok(Some(received)),
+            Err(error) => match self.failed(&error) {
+                LinkError::Busy => Ok(None),
+                LinkError::Down => Err(LinkError::Down),
+            },
+        }
+    }
 }
 
 impl Link for Tap {
@@ -114,39 +189,95 @@ impl Link for Tap {
     }
 
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
-        if now >= self.refresh_at {
-            self.refresh_at = now + REFRESH;
-            self.refresh();
-        }
-        match self.iface.recv(buffer) {
-            Ok(length) => Ok(Some(length)),
-            Err(error) => match self.failed(&error) {
-                LinkError::Busy => Ok(None),
-                LinkError::Down => Err(LinkError::Down),
-            },
+        self.refresh_now_and_then(now);
+        let result = match &mut self.device {
+            Device::Plain(iface) => iface.recv(buffer),
+            Device::Offloading(vnet) => vnet.receive(buffer),
+        };
+        self.received(result)
+    }
+
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        self.transmit_offloaded(now, frame, &FrameMeta::WHOLE)
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        match &self.device {
+            Device::Offloading(vnet) if vnet.has_more() => Some(Instant::ZERO),
+            _ => None,
         }
     }
 
-    fn transmit(&mut self, _now: Instant, frame: &[u8]) -> Result<(), LinkError> {
-        match self.iface.send(frame) {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(&error)),
+    fn offload(&self) -> Offload {
+        match &self.device {
+            Device::Plain(_) => Offload::NONE,
+            Device::Offloading(vnet) => vnet.offload(),
         }
+    }
+
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        self.refresh_now_and_then(now);
+        let result = match &mut self.device {
+            Device::Plain(iface) => iface.recv(buffer).map(|length| (length, FrameMeta::WHOLE)),
+            Device::Offloading(vnet) => vnet.receive_offloaded(buffer),
+        };
+        self.received(result)
+    }
+
+    fn transmit_offloaded(
+        &mut self,
+        _now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        let result = match &mut self.device {
+            Device::Plain(_) if !meta.is_whole() => return Err(LinkError::Busy),
+            Device::Plain(iface) => iface.send(frame).map(|_| ()),
+            Device::Offloading(vnet) => vnet.transmit(frame, meta),
+        };
+        result.map_err(|error| self.failed(&error))
     }
 }
 
 impl AsRawFd for Tap {
     fn as_raw_fd(&self) -> RawFd {
-        self.iface.as_raw_fd()
+        self.as_fd().as_raw_fd()
     }
 }
 
 impl AsFd for Tap {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        // SAFETY: `iface` keeps the descriptor open as long as it lives, and the result borrows
-        // from it. An open descriptor is never -1.
-        unsafe { BorrowedFd::borrow_raw(self.iface.as_raw_fd()) }
+        self.device.as_fd()
     }
+}
+
+impl AsFd for Device {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            // SAFETY: `iface` keeps the descriptor open as long as it lives, and the result borrows
+            // from it. An open descriptor is never -1.
+            Self::Plain(iface) => unsafe { BorrowedFd::borrow_raw(iface.as_raw_fd()) },
+            Self::Offloading(vnet) => vnet.as_fd(),
+        }
+    }
+}
+
+fn open_node(name: &str) -> Result<File, TapError> {
+    if !is_valid_name(name) {
+        return Err(TapError::BadName(name.to_string()));
+    }
+    let mut options = File::options();
+    let non_blocking = OFlags::NONBLOCK.bits() as i32;
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(non_blocking)
+        .open(NODE)
+        .map_err(TapError::from_node)
 }
 
 /// Why a TAP device could not be opened.

@@ -2,8 +2,8 @@
 
 use super::extension;
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
 const ICMP: u8 = 1;
 const ICMPV6: u8 = 58;
 
@@ -132,20 +132,20 @@ fn layout(packet: &[u8]) -> Option<Layout> {
 
 /// The sum over the pseudo-header, where the protocol has one, and the upper layer.
 fn upper_sum(packet: &[u8], ipv4: bool, upper: &Upper) -> Sum {
-    let data = &packet[upper.start..upper.end];
+    pseudo_sum(packet, ipv4, upper).add(&packet[upper.start..upper.end])
+}
+
+/// The sum over the pseudo-header, where the protocol has one.
+fn pseudo_sum(packet: &[u8], ipv4: bool, upper: &Upper) -> Sum {
     let pseudo = match (upper.protocol, ipv4) {
-        (ICMP, _) => return Sum::default().add(data),
+        (ICMP, _) => return Sum::default(),
         (_, true) => Sum::default().add(&packet[12..20]),
         (_, false) => Sum::default().add(&packet[8..40]),
     };
     // The length has 32 bits in IPv6's pseudo-header and 16 in IPv4's; no packet here is longer
     // than 65,575 bytes.
-    let length = data.len() as u32;
-    pseudo
-        .add_word((length >> 16) as u16)
-        .add_word(length as u16)
-        .add_word(upper.protocol.into())
-        .add(data)
+    let length = (upper.end - upper.start) as u32;
+    pseudo.add_word((length >> 16) as u16).add_word(length as u16).add_word(upper.protocol.into())
 }
 
 /// Writes the checksums of a whole IP packet: the IPv4 header's, and that of TCP, UDP, ICMP or
@@ -184,6 +184,47 @@ pub fn fill_unchecked(packet: &mut [u8]) {
     }
 }
 
+/// Where TCP or UDP stands in a packet: its protocol, where its header begins, and where in that its
+/// checksum stands. `None` for anything else, and for fragments.
+pub(crate) fn transport(packet: &[u8]) -> Option<(u8, usize, usize)> {
+    let Upper { protocol, start, end: _, field } = layout(packet)?.upper?;
+    matches!(protocol, TCP | UDP).then_some((protocol, start, field))
+}
+
+/// How long the headers of a packet say that it is.
+pub(crate) fn total_len(packet: &[u8]) -> Option<usize> {
+    let word =
+        |at: usize| Some(usize::from(u16::from_be_bytes([*packet.get(at)?, *packet.get(at + 1)?])));
+    match packet.first()? >> 4 {
+        4 => word(2),
+        6 => Some(extension::IPV6_HEADER_LEN + word(4)?),
+        _ => None,
+    }
+}
+
+/// Writes the checksum of the IPv4 header and, in place of that of TCP or UDP, the sum of its
+/// pseudo-header, from which a device goes on. Gives where TCP or UDP begins, and where in it the
+/// field stands. `None` for any other packet, which is left as it is.
+pub(crate) fn fill_partial(packet: &mut [u8]) -> Option<(usize, usize)> {
+    let layout = layout(packet)?;
+    let upper = layout.upper.filter(|upper| matches!(upper.protocol, TCP | UDP))?;
+    let ipv4 = layout.ipv4_header != 0;
+    let at = upper.start + upper.field;
+    let sum = pseudo_sum(packet, ipv4, &upper).fold();
+    packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    if ipv4 {
+        fill_header(&mut packet[..layout.ipv4_header]);
+    }
+    Some((upper.start, upper.field))
+}
+
+/// Writes the checksum of the IPv4 header of a packet; IPv6 has none.
+pub(crate) fn fill_ip(packet: &mut [u8]) {
+    if let Some(Layout { ipv4_header: header @ 1.., .. }) = layout(packet) {
+        fill_header(&mut packet[..header]);
+    }
+}
+
 /// Writes the checksum of an IPv4 header, which must be whole.
 pub(super) fn fill_header(header: &mut [u8]) {
     header[10..12].fill(0);
@@ -198,7 +239,7 @@ pub fn verify(packet: &[u8]) -> bool {
 }
 
 /// Whether the checksum of the IPv4 header is right; IPv6 has none.
-pub(super) fn verify_header(packet: &[u8]) -> bool {
+pub(crate) fn verify_header(packet: &[u8]) -> bool {
     match packet.first().map(|first| (first >> 4, usize::from(first & 0x0f) * 4)) {
         Some((4, length)) => packet.get(..length).is_some_and(|header| sum(header) == 0xffff),
         Some((6, _)) => true,

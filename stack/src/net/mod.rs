@@ -451,13 +451,30 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// Takes a complete Ethernet frame in. An answer, where it needs one at once, is written to
     /// `reply`, which must have [`REPLY_LEN`] bytes, or there is none.
     pub fn receive(&mut self, now: Instant, frame: &[u8], reply: &mut [u8]) -> Received {
-        match self.take(now, frame, reply) {
+        self.receive_verified(now, frame, Checksums::Verify, reply)
+    }
+
+    /// The same for a frame of which a device has verified what `checksums` leaves out.
+    pub fn receive_verified(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        checksums: Checksums,
+        reply: &mut [u8],
+    ) -> Received {
+        match self.take(now, frame, checksums, reply) {
             Ok(received) => received,
             Err(reason) => Received::Dropped(reason),
         }
     }
 
-    fn take(&mut self, now: Instant, frame: &[u8], reply: &mut [u8]) -> Result<Received, Reason> {
+    fn take(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        checksums: Checksums,
+        reply: &mut [u8],
+    ) -> Result<Received, Reason> {
         let header = ethernet::parse(frame).ok_or(Reason::Truncated)?;
         if !header.source.is_unicast() {
             return Err(Reason::EthernetSource);
@@ -487,7 +504,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
             let reply = self.take_message(now, header, message, reply)?;
             return Ok(Received::Consumed { reply });
         }
-        let parsed = self.check(payload, Origin::Link, Checksums::Verify)?;
+        let parsed = self.check(payload, Origin::Link, checksums)?;
         if let (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) = (parsed.source, parsed.upper)
             && discovery::is_discovery_type(kind)
         {

@@ -125,6 +125,8 @@ reasons! {
     EchoToGroup = "echo request to a group",
     /// A wrong TCP, UDP or ICMP checksum; for IPv6 also a UDP checksum of zero.
     Checksum = "wrong checksum",
+    /// What the device says about the frame contradicts it.
+    Offload = "impossible offload",
 }
 
 impl Reason {
@@ -154,7 +156,9 @@ pub enum Origin {
 pub enum Checksums {
     /// They must.
     Verify,
-    /// Somebody else has looked already, or there are none: loopback, offload.
+    /// That of the IPv4 header must; a device vouches for the other, which need not stand there.
+    Header,
+    /// There are none: loopback.
     Skip,
 }
 
@@ -394,7 +398,7 @@ fn check_ipv4(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
         return Err(Reason::TotalLength);
     }
     let packet = &packet[..total_len];
-    if context.checksums == Checksums::Verify && !checksum::verify_header(packet) {
+    if context.checksums != Checksums::Skip && !checksum::verify_header(packet) {
         return Err(Reason::HeaderChecksum);
     }
     check_ipv4_options(&packet[20..header_len])?;

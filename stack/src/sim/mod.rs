@@ -30,6 +30,7 @@
 mod cable;
 mod exclusive;
 mod host;
+mod nic;
 mod pair;
 mod port;
 

@@ -10,12 +10,13 @@ use smoltcp::time::{Duration, Instant};
 
 use super::cable::plus;
 use super::exclusive::Exclusive;
+use super::nic::Nic;
 use super::world::{Device, Node, WeakCore};
 use crate::fault::Engine;
 use crate::link::capture::Recorder;
 use crate::link::fault::Gate;
 use crate::link::tape::Heading;
-use crate::link::{Direction, Link, LinkError};
+use crate::link::{Direction, FrameMeta, Link, LinkError, Offload};
 
 /// The most frames that a device takes in a step.
 const TURN_LIMIT: usize = 64;
@@ -32,7 +33,15 @@ pub struct Port {
 
 impl Port {
     pub(super) fn new(core: WeakCore, index: usize) -> Self {
-        Self { wire: Wire { core, index }, faults: None, frames: 0, recorder: None }
+        let wire = Wire { core, index, nic: None };
+        Self { wire, faults: None, frames: 0, recorder: None }
+    }
+
+    /// Makes this end a device that completes checksums, cuts superframes into frames of the
+    /// cable's MTU, and puts together what arrives at the same moment and belongs together; or
+    /// takes that away again. A frame of which more is to come is never waited for.
+    pub fn set_offload(&mut self, offload: Offload) {
+        self.wire.nic = (offload != Offload::NONE).then(|| (Box::new(Nic::new()), offload));
     }
 
     /// Records every frame from now on into `writer` as pcapng, in place of an earlier recording.
@@ -129,18 +138,119 @@ impl Link for Port {
     }
 
     fn poll_at(&self) -> Option<Instant> {
-        self.faults.as_ref().and_then(|gate| gate.poll_at())
+        let faults = self.faults.as_ref().and_then(|gate| gate.poll_at());
+        [faults, self.wire.poll_at()].into_iter().flatten().min()
+    }
+
+    fn offload(&self) -> Offload {
+        match &self.faults {
+            Some(gate) => gate.offload(&self.wire),
+            None => self.wire.offload(),
+        }
+    }
+
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        let received = match &mut self.faults {
+            Some(gate) => gate.receive_offloaded(&mut self.wire, now, buffer)?,
+            None => self.wire.receive_offloaded(now, buffer)?,
+        };
+        if let Some((length, _)) = received {
+            self.passed(now, Direction::Inbound, &buffer[..length]);
+        }
+        Ok(received)
+    }
+
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        match &mut self.faults {
+            Some(gate) => gate.transmit_offloaded(&mut self.wire, now, frame, meta)?,
+            None => self.wire.transmit_offloaded(now, frame, meta)?,
+        }
+        self.passed(now, Direction::Outbound, frame);
+        Ok(())
     }
 }
 
-/// The cable itself.
+/// The cable itself, with a device on it or without.
 #[derive(Debug)]
 struct Wire {
     core: WeakCore,
     index: usize,
+    nic: Option<(Box<Nic>, Offload)>,
+}
+
+/// The bare cable.
+struct Cable<'w> {
+    core: &'w WeakCore,
+    index: usize,
 }
 
 impl Link for Wire {
+    fn mtu(&self) -> usize {
+        Cable { core: &self.core, index: self.index }.mtu()
+    }
+
+    fn is_up(&self) -> bool {
+        Cable { core: &self.core, index: self.index }.is_up()
+    }
+
+    fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
+        let mut cable = Cable { core: &self.core, index: self.index };
+        match &mut self.nic {
+            Some((nic, _)) => nic.receive(&mut cable, now, buffer),
+            None => cable.receive(now, buffer),
+        }
+    }
+
+    fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
+        Cable { core: &self.core, index: self.index }.transmit(now, frame)
+    }
+
+    fn poll_at(&self) -> Option<Instant> {
+        self.nic.as_ref().filter(|(nic, _)| nic.holds()).map(|_| Instant::ZERO)
+    }
+
+    fn offload(&self) -> Offload {
+        self.nic.as_ref().map_or(Offload::NONE, |(_, offload)| *offload)
+    }
+
+    fn receive_offloaded(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        let mut cable = Cable { core: &self.core, index: self.index };
+        match &mut self.nic {
+            Some((nic, _)) => nic.receive_together(&mut cable, now, buffer),
+            None => cable.receive_offloaded(now, buffer),
+        }
+    }
+
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        let mut cable = Cable { core: &self.core, index: self.index };
+        match &mut self.nic {
+            Some((nic, offload)) if offload.covers(meta) => {
+                nic.transmit(&mut cable, now, frame, meta)
+            }
+            _ => cable.transmit_offloaded(now, frame, meta),
+        }
+    }
+}
+
+impl Link for Cable<'_> {
     fn mtu(&self) -> usize {
         self.core.upgrade().map_or(1500, |core| core.mtu(self.index))
     }

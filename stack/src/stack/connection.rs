@@ -10,6 +10,7 @@ use crate::demux::{Flow, Target};
 use crate::event::{
     Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence, Silence, SocketRef,
 };
+use crate::interface::Size;
 use crate::link::Link;
 use crate::net::Hop;
 use crate::port::Family;
@@ -274,10 +275,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 return;
             }
             let before = connection.state();
+            let cut = !connection.on_loopback && self.link.offload().cuts(connection.remote.addr);
+            let size = if cut { Size::Superframe } else { Size::Segment };
             let Some(cell) = &mut connection.cell else { return };
             let Some(packet) = departing.get_mut(HEADER..) else { return };
             self.counters.sockets_touched += 1;
-            let len = self.ip.egress(now, cell.set(), packet);
+            let len = self.ip.egress(now, cell.set(), packet, size);
             let after = cell.socket().state();
             if len > 0 {
                 self.connection_send(now, id, departing, len);
@@ -593,7 +596,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         {
             cell.socket_mut().abort();
             if let Some(packet) = departing.get_mut(HEADER..) {
-                let len = self.ip.egress(now, cell.set(), packet);
+                let len = self.ip.egress(now, cell.set(), packet, Size::Segment);
                 if len > 0 {
                     self.connection_send(now, id, departing, len);
                 }

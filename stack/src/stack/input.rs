@@ -10,7 +10,8 @@ use crate::demux::{Flow, Receiver, Target};
 use crate::event::{
     Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
 };
-use crate::link::{Link, LinkError};
+use crate::link::offload::{LARGEST_FRAME, Segments, Sums};
+use crate::link::{FrameMeta, Gso, GsoKind, Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
 use crate::net::{
     Checksums, Delivery, Expired, FragmentHeader, Origin, Parsed, Reason, Received, Upper, icmp,
@@ -33,8 +34,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) -> bool {
         for _ in 0..TURN {
-            let len = match self.link.receive(now, arriving) {
-                Ok(Some(len)) => len,
+            // A link that puts frames together would lose what has no room.
+            let received = if arriving.len() < LARGEST_FRAME {
+                self.link.receive(now, arriving).map(|len| len.map(|len| (len, FrameMeta::WHOLE)))
+            } else {
+                self.link.receive_offloaded(now, arriving)
+            };
+            let (len, meta) = match received {
+                Ok(Some(received)) => received,
                 Ok(None) => return false,
                 Err(LinkError::Busy | LinkError::Down) => {
                     if self.link_was_up {
@@ -49,26 +56,72 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.counters.frames_in += 1;
             let arrival = Arrival { number: self.frames, now };
             let Some(frame) = arriving.get_mut(..len) else { continue };
-            match self.net.receive(now, frame, departing) {
-                Received::Packet { range, parsed } => {
-                    if let Some(packet) = frame.get_mut(range) {
-                        self.packet(arrival, parsed, packet, departing);
-                    }
+            if meta.gso.is_some() {
+                self.counters.superframes_in += 1;
+            }
+            match meta.gso {
+                Some(Gso { kind: GsoKind::Udp, .. }) => {
+                    self.datagrams_input(arrival, frame, &meta, departing);
                 }
-                Received::Consumed { reply } => {
-                    self.counters.neighbor += 1;
-                    if let Some(reply) = reply.and_then(|len| departing.get(..len)) {
-                        self.transmit(now, reply);
-                    }
-                    self.poll_neighbors(now, departing);
-                }
-                Received::Dropped(reason) => {
-                    self.dropped(reason);
-                    self.explain(now, reason, frame, departing);
-                }
+                _ => match meta.check(frame) {
+                    Ok(checksums) => self.frame_input(arrival, frame, checksums, departing),
+                    Err(reason) => self.dropped(reason),
+                },
             }
         }
         true
+    }
+
+    /// A superframe of datagrams: each goes on as if it had come alone.
+    fn datagrams_input(
+        &mut self,
+        arrival: Arrival,
+        frame: &mut [u8],
+        meta: &FrameMeta,
+        departing: &mut [u8],
+    ) {
+        let mut segments = match Segments::of(frame, meta, Sums::Header) {
+            Ok(segments) => segments,
+            Err(reason) => {
+                self.dropped(reason);
+                return;
+            }
+        };
+        self.counters.coalesced += segments.count() as u64 - 1;
+        while let Some(piece) = segments.piece(frame) {
+            if let Some(datagram) = frame.get_mut(piece) {
+                self.frame_input(arrival, datagram, Checksums::Header, departing);
+            }
+            segments.advance();
+        }
+    }
+
+    fn frame_input(
+        &mut self,
+        arrival: Arrival,
+        frame: &mut [u8],
+        checksums: Checksums,
+        departing: &mut [u8],
+    ) {
+        let now = arrival.now;
+        match self.net.receive_verified(now, frame, checksums, departing) {
+            Received::Packet { range, parsed } => {
+                if let Some(packet) = frame.get_mut(range) {
+                    self.packet(arrival, parsed, packet, departing);
+                }
+            }
+            Received::Consumed { reply } => {
+                self.counters.neighbor += 1;
+                if let Some(reply) = reply.and_then(|len| departing.get(..len)) {
+                    self.transmit(now, reply, &FrameMeta::WHOLE);
+                }
+                self.poll_neighbors(now, departing);
+            }
+            Received::Dropped(reason) => {
+                self.dropped(reason);
+                self.explain(now, reason, frame, departing);
+            }
+        }
     }
 
     /// Takes at most [`TURN`] packets that this stack sent to itself.

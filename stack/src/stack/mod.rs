@@ -13,6 +13,7 @@ mod udp;
 use core::fmt;
 
 pub use netstat::SocketRow;
+use output::Stalled;
 use smoltcp::iface::SocketSet;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
@@ -22,6 +23,7 @@ use crate::demux::{Demux, Flow, RestId, RestKind};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
 use crate::link::Link;
+use crate::link::offload::Segments;
 use crate::net::{Exhausted, Hop, Net, Origin, Reason};
 use crate::port::{BindAddress, BindError, Binding, Ports, Share, Transport};
 use crate::random::next_random;
@@ -92,6 +94,12 @@ pub struct Counters {
     pub frames_in: u64,
     /// Frames that the link took.
     pub frames_out: u64,
+    /// Of these, superframes that the link was told to cut into segments.
+    pub superframes_out: u64,
+    /// Frames from the link that hold several segments or datagrams.
+    pub superframes_in: u64,
+    /// Datagrams behind the first one of a superframe.
+    pub coalesced: u64,
     /// Frames that the link refused because it is down.
     pub link_down: u64,
     /// Frames lost because the link stayed busy.
@@ -169,12 +177,13 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Frames from the link and packets from the loopback: what there was to deal with.
+    /// Frames from the link, the further datagrams in them, and packets from the loopback: what
+    /// there was to deal with.
     ///
     /// Each is counted under exactly one of the counters that [`Counters::accounted`] adds up, so
     /// the two are equal whenever [`Stack::poll`] has come to rest.
     pub const fn arrived(&self) -> u64 {
-        self.frames_in + self.loopback
+        self.frames_in + self.coalesced + self.loopback
     }
 
     /// What was dealt with: delivered, answered, or dropped for one reason.
@@ -183,6 +192,9 @@ impl Counters {
         let Self {
             frames_in: _,
             frames_out: _,
+            superframes_out: _,
+            superframes_in: _,
+            coalesced: _,
             link_down: _,
             link_overrun: _,
             loopback: _,
@@ -320,7 +332,9 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     waiting: WaitingRoom<'a, S>,
     loopback: S::Packets<S::Packet>,
     /// Frames that a busy link did not take yet, in order.
-    stalled: S::Packets<S::Packet>,
+    stalled: S::Packets<Stalled<S::Packet>>,
+    /// Set while the first of them is a superframe that the link does not cut any more.
+    cutting: Option<Segments>,
     /// When a busy link is tried again.
     retry_at: Option<Instant>,
     link_was_up: bool,
@@ -367,6 +381,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             waiting: WaitingRoom::new(secret()),
             loopback: S::Packets::default(),
             stalled: S::Packets::default(),
+            cutting: None,
             retry_at: None,
             link_was_up,
             frames: 0,

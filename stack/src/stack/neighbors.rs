@@ -2,10 +2,11 @@
 
 use smoltcp::time::Instant;
 
+use super::output::Fill;
 use super::{Core, HEADER, Sent};
 use crate::config::OnError;
 use crate::event::{Cause, CauseKind, Evidence, Happened, Silence, SocketRef};
-use crate::link::Link;
+use crate::link::{FrameMeta, Link};
 use crate::net::{REPLY_LEN, REPORT_LEN, Resolution};
 use crate::storage::Storage;
 use crate::tcp::Phase;
@@ -16,13 +17,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let mut report = [0; REPORT_LEN];
         while let Some(len) = self.net.report(now, &mut report) {
             if let Some(report) = report.get(..len) {
-                self.transmit(now, report);
+                self.transmit(now, report, &FrameMeta::WHOLE);
             }
         }
         let mut question = [0; REPLY_LEN];
         while let Some(len) = self.net.poll(now, &mut question) {
             if let Some(question) = question.get(..len) {
-                self.transmit(now, question);
+                self.transmit(now, question, &FrameMeta::WHOLE);
             }
         }
         while let Some(outcome) = self.net.outcome() {
@@ -35,7 +36,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                         };
                         room.copy_from_slice(packet);
                         let len = packet.len();
-                        let sent = self.send_to(now, frame, len, hardware, waiting.owner);
+                        let owner = waiting.owner;
+                        let sent = self.send_to(now, frame, len, hardware, owner, Fill::Done);
                         if let (Some(SocketRef::Tcp(id)), Sent::Out) = (waiting.owner, sent) {
                             self.left(id);
                         }

@@ -6,6 +6,7 @@ use smoltcp::wire::EthernetAddress;
 use super::{Core, HEADER, LINK_QUEUE, LOOPBACK_QUEUE, Sent};
 use crate::TcpId;
 use crate::event::SocketRef;
+use crate::link::offload::{ChecksumStatus, FrameMeta, Gso, GsoKind, Segments, Sums, finish};
 use crate::link::{Link, LinkError};
 use crate::net::{Hop, Resolve, checksum, ethernet, sanity};
 use crate::storage::{Fifo, Packet, Storage};
@@ -14,6 +15,24 @@ use crate::udp::{Fragmentation, UdpChecksum};
 
 /// How long a busy link is left alone.
 const BUSY: Duration = Duration::from_millis(1);
+
+/// Which checksums a packet has, and which it is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// It has all of them.
+    Done,
+    /// All of them are missing. A link that completes them may do so.
+    All,
+    /// The same, but that of UDP over IPv4 is left out (RFC 768).
+    Unchecked,
+}
+
+/// A frame that a busy link did not take yet.
+#[derive(Debug)]
+pub(super) struct Stalled<P> {
+    frame: P,
+    meta: FrameMeta,
+}
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Sends the IP packet of `len` bytes that stands behind the header room of `frame`.
@@ -33,9 +52,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     .get(id)
                     .is_some_and(|socket| socket.options.checksum == UdpChecksum::ZeroOverIpv4) =>
             {
-                checksum::fill_unchecked
+                Fill::Unchecked
             }
-            _ => checksum::fill,
+            _ => Fill::All,
         };
         let hardware = match self.net.hop_from(source, destination) {
             Hop::Local => return self.turn_back(packet),
@@ -51,7 +70,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             Hop::Via(next) => match self.net.resolve(now, next) {
                 Resolve::Found(hardware) => hardware,
                 Resolve::Waiting => {
-                    fill(packet);
+                    fill.software(packet);
                     let waiting = self.wait_for(next, packet, owner);
                     self.poll_neighbors(now, frame);
                     return waiting;
@@ -62,12 +81,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 }
             },
         };
-        fill(packet);
-        self.send_to(now, frame, len, hardware, owner)
+        self.send_to(now, frame, len, hardware, owner, fill)
     }
 
-    /// Sends a segment of `len` bytes of a connection: in pieces, where the path takes less than
-    /// it did when the connection began.
+    /// Sends a segment of `len` bytes of a connection: in pieces of what the peer and the path take,
+    /// where it is longer than that. The link makes them, if it does that; a segment is so long
+    /// because the link does, or the path takes less than it did when the connection began.
     pub(super) fn send_segment(
         &mut self,
         now: Instant,
@@ -77,30 +96,46 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     ) -> Sent {
         let owner = Some(SocketRef::Tcp(id));
         let Some(packet) = frame.get_mut(HEADER..HEADER + len) else { return Sent::Lost };
-        let Some((_, destination)) = sanity::addresses(packet) else { return Sent::Lost };
-        let Some(path) = self.net.path(now, destination) else {
+        let Some((source, destination)) = sanity::addresses(packet) else { return Sent::Lost };
+        let Some(connection) = self.connections.get(id) else { return Sent::Lost };
+        if connection.on_loopback {
             return self.send(now, frame, len, owner);
-        };
-        if path.below {
-            self.net.allow_fragments(packet);
         }
-        let most = self.link.mtu().min(path.mtu.into());
-        let Some(mut pieces) = Pieces::of(packet, most) else {
+        let path = self.net.path(now, destination);
+        let below = path.is_some_and(|path| path.below);
+        let link = self.link.mtu();
+        let most = path.map_or(link, |path| link.min(path.mtu.into()));
+        let Some(mut pieces) = Pieces::of(packet, most, connection.stage.peer_mss()) else {
+            if below {
+                self.net.allow_fragments(packet);
+            }
             return self.send(now, frame, len, owner);
         };
+        // What routers may cut is numbered by this side, each piece anew.
+        if self.link.offload().cuts(destination)
+            && !below
+            && let Hop::Via(next) = self.net.hop_from(source, destination)
+            && let Resolve::Found(hardware) = self.net.resolve(now, next)
+            && let Some(meta) = superframe(packet, &pieces)
+        {
+            self.counters.superframes_out += 1;
+            return self.send_frame(now, frame, len, hardware, &meta);
+        }
         let mut sent = Sent::Out;
         while let Some(piece) = pieces.next(frame, HEADER) {
-            let len = piece.len() - HEADER;
-            match frame.get_mut(piece).map(|frame| self.send(now, frame, len, owner)) {
-                Some(Sent::Out) => {}
-                Some(other) => sent = other,
-                None => return Sent::Lost,
+            let Some(frame) = frame.get_mut(piece) else { return Sent::Lost };
+            if below && let Some(packet) = frame.get_mut(HEADER..) {
+                self.net.allow_fragments(packet);
+            }
+            match self.send(now, frame, frame.len() - HEADER, owner) {
+                Sent::Out => {}
+                other => sent = other,
             }
         }
         sent
     }
 
-    /// Puts the Ethernet header before a packet whose checksums are right, and gives the frame to
+    /// Puts the checksums into a packet and the Ethernet header before it, and gives the frame to
     /// the link; of a packet that is longer than the path takes the fragments, all of them or
     /// none.
     pub(super) fn send_to(
@@ -110,11 +145,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         len: usize,
         hardware: EthernetAddress,
         owner: Option<SocketRef>,
+        fill: Fill,
     ) -> Sent {
-        let packet = HEADER..HEADER + len;
-        let Some(destination) = frame.get(packet.clone()).and_then(sanity::addresses) else {
-            return Sent::Lost;
-        };
+        let range = HEADER..HEADER + len;
+        let Some(packet) = frame.get_mut(range.clone()) else { return Sent::Lost };
+        let Some((_, destination)) = sanity::addresses(packet) else { return Sent::Lost };
         let whole = match owner {
             Some(SocketRef::Udp(id)) => self
                 .datagrams
@@ -123,11 +158,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             _ => false,
         };
         let link = self.link.mtu();
-        let most = if whole { link } else { self.net.path_mtu(now, destination.1, link) };
+        let most = if whole { link } else { self.net.path_mtu(now, destination, link) };
         if len <= most {
-            return self.send_frame(now, frame, len, hardware);
+            let meta = fill.for_link(packet, self.link.offload().checksum);
+            return self.send_frame(now, frame, len, hardware, &meta);
         }
-        let Some(mut cut) = self.net.cut(frame, packet, most).filter(|_| !whole) else {
+        // A device completes no checksum that is spread over fragments.
+        fill.software(packet);
+        let Some(mut cut) = self.net.cut(frame, range, most).filter(|_| !whole) else {
             // Only while it waited for its neighbor can it have become too long.
             self.counters.too_big += 1;
             return Sent::Lost;
@@ -141,7 +179,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         while let Some(fragment) = cut.next(frame) {
             let len = fragment.len();
             let frame = frame.get_mut(fragment.start - HEADER..).unwrap_or_default();
-            if self.send_frame(now, frame, len, hardware) == Sent::Lost {
+            if self.send_frame(now, frame, len, hardware, &FrameMeta::WHOLE) == Sent::Lost {
                 sent = Sent::Lost;
             }
         }
@@ -160,6 +198,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         frame: &mut [u8],
         len: usize,
         hardware: EthernetAddress,
+        meta: &FrameMeta,
     ) -> Sent {
         let Some(frame) = frame.get_mut(..HEADER + len) else { return Sent::Lost };
         let protocol = match frame.get(HEADER).map(|first| first >> 4) {
@@ -167,13 +206,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             _ => ethernet::IPV4,
         };
         ethernet::write(frame, hardware, self.config.hardware_address, protocol);
-        self.transmit(now, frame)
+        self.transmit(now, frame, meta)
     }
 
     /// Gives a complete frame to the link, behind those that a busy link did not take yet.
-    pub(super) fn transmit(&mut self, now: Instant, frame: &[u8]) -> Sent {
+    pub(super) fn transmit(&mut self, now: Instant, frame: &[u8], meta: &FrameMeta) -> Sent {
         if self.stalled.is_empty() {
-            match self.link.transmit(now, frame) {
+            match offer(&mut self.link, now, frame, meta) {
                 Ok(()) => {
                     self.frames += 1;
                     self.counters.frames_out += 1;
@@ -188,8 +227,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         let room = self.stalled.len() < LINK_QUEUE;
         let kept = room
-            && S::Packet::copy_from(frame)
-                .is_some_and(|frame| self.stalled.push_back(frame).is_ok());
+            && S::Packet::copy_from(frame).is_some_and(|frame| {
+                self.stalled.push_back(Stalled { frame, meta: *meta }).is_ok()
+            });
         if !kept {
             self.counters.link_overrun += 1;
             return Sent::Lost;
@@ -203,19 +243,26 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             return;
         }
         self.retry_at = None;
-        while let Some(frame) = self.stalled.front() {
-            match self.link.transmit(now, frame.as_ref()) {
-                Ok(()) => {
-                    self.frames += 1;
-                    self.counters.frames_out += 1;
+        let Self { stalled, cutting, link, counters, frames, retry_at, .. } = self;
+        while let Some(next) = stalled.front_mut() {
+            match next.offer(link, now, cutting) {
+                Ok(More::No) => {
+                    *frames += 1;
+                    counters.frames_out += 1;
                 }
-                Err(LinkError::Down) => self.counters.link_down += 1,
+                Ok(More::Yes) => {
+                    *frames += 1;
+                    counters.frames_out += 1;
+                    continue;
+                }
+                Err(LinkError::Down) => counters.link_down += 1,
                 Err(LinkError::Busy) => {
-                    self.retry_at = Some(now + BUSY);
+                    *retry_at = Some(now + BUSY);
                     return;
                 }
             }
-            self.stalled.pop_front();
+            *cutting = None;
+            stalled.pop_front();
         }
     }
 
@@ -269,4 +316,92 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         Sent::Waiting
     }
+}
+
+/// Whether there is more of a frame that was cut.
+enum More {
+    Yes,
+    No,
+}
+
+impl<P: Packet> Stalled<P> {
+    /// Gives the link the frame, or its next piece. A link that did part of the work when the frame
+    /// came to wait may have ceased to.
+    fn offer(
+        &mut self,
+        link: &mut impl Link,
+        now: Instant,
+        cutting: &mut Option<Segments>,
+    ) -> Result<More, LinkError> {
+        let frame = self.frame.as_mut();
+        if cutting.is_none() && !link.offload().covers(&self.meta) {
+            match self.meta.gso {
+                // This stack made it, so it can be cut.
+                Some(_) => *cutting = Segments::of(frame, &self.meta, Sums::Fill).ok(),
+                None => finish(frame, &self.meta),
+            }
+            self.meta = FrameMeta::WHOLE;
+        }
+        let Some(segments) = cutting else {
+            return offer(link, now, frame, &self.meta).map(|()| More::No);
+        };
+        if let Some(piece) = segments.piece(frame).and_then(|piece| frame.get(piece)) {
+            link.transmit(now, piece)?;
+        }
+        segments.advance();
+        Ok(if segments.is_done() { More::No } else { More::Yes })
+    }
+}
+
+fn offer(
+    link: &mut impl Link,
+    now: Instant,
+    frame: &[u8],
+    meta: &FrameMeta,
+) -> Result<(), LinkError> {
+    if meta.is_whole() {
+        link.transmit(now, frame)
+    } else {
+        link.transmit_offloaded(now, frame, meta)
+    }
+}
+
+impl Fill {
+    fn software(self, packet: &mut [u8]) {
+        match self {
+            Self::Done => {}
+            Self::All => checksum::fill(packet),
+            Self::Unchecked => checksum::fill_unchecked(packet),
+        }
+    }
+
+    /// Leaves the checksum of TCP or UDP to a link that completes it.
+    fn for_link(self, packet: &mut [u8], completes: bool) -> FrameMeta {
+        if completes
+            && self == Self::All
+            && let Some(checksum) = partial(packet)
+        {
+            return FrameMeta { checksum, gso: None };
+        }
+        self.software(packet);
+        FrameMeta::WHOLE
+    }
+}
+
+/// Puts in only as much of the checksum as a device needs to complete it.
+fn partial(packet: &mut [u8]) -> Option<ChecksumStatus> {
+    let (start, offset) = checksum::fill_partial(packet)?;
+    // Headers are shorter than 64 KiB.
+    Some(ChecksumStatus::Partial { start: (HEADER + start) as u16, offset: offset as u16 })
+}
+
+/// What a link is told that makes these pieces of `packet`.
+fn superframe(packet: &mut [u8], pieces: &Pieces) -> Option<FrameMeta> {
+    let kind = match packet.first()? >> 4 {
+        4 => GsoKind::Tcp4,
+        _ => GsoKind::Tcp6,
+    };
+    let size = u16::try_from(pieces.step()).ok()?;
+    let header = u16::try_from(HEADER + pieces.header_len()).ok()?;
+    Some(FrameMeta { checksum: partial(packet)?, gso: Some(Gso { kind, size, header }) })
 }

@@ -6,6 +6,7 @@ use super::{Core, HEADER};
 use crate::TcpId;
 use crate::demux::{Flow, RestId, Target};
 use crate::event::Happened;
+use crate::interface::Size;
 use crate::link::Link;
 use crate::storage::{Fifo, Storage};
 use crate::tcp::ACK_DELAY;
@@ -23,7 +24,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             && let Some(cell) = &mut connection.cell
             && let Some(packet) = departing.get_mut(HEADER..)
         {
-            let len = self.ip.egress(later(now, ACK_DELAY), cell.set(), packet);
+            let at = later(now, ACK_DELAY);
+            let len = self.ip.egress(at, cell.set(), packet, Size::Segment);
             if len > 0 {
                 self.connection_send(now, id, departing, len);
             }

@@ -220,15 +220,20 @@ pub(crate) struct Pieces {
 }
 
 impl Pieces {
-    /// Splits a segment into packets of at most `most` bytes. `None` when it is no longer than
-    /// that, or its header alone is.
-    pub(crate) fn of(packet: &[u8], most: usize) -> Option<Self> {
-        if packet.len() <= most {
+    /// Splits a segment into packets of at most `most` bytes, each with no more than a peer takes
+    /// that named this segment size, which does not count options (RFC 6691). `None` when it
+    /// need not be split, or its header alone is too long.
+    pub(crate) fn of(packet: &[u8], most: usize, mss: usize) -> Option<Self> {
+        if packet.len() <= most.min(mss) {
             return None;
         }
         let segment = Segment::parse(packet)?;
         let header = segment.offset + segment.header;
-        let step = most.checked_sub(header).filter(|&step| step > 0)?;
+        let options = segment.header - 20;
+        let step = most.saturating_sub(header).min(mss.saturating_sub(options));
+        if step == 0 || segment.payload <= step {
+            return None;
+        }
         Some(Self {
             header: heapless::Vec::from_slice(packet.get(..header)?).ok()?,
             tcp: segment.offset,
@@ -238,6 +243,16 @@ impl Pieces {
             done: 0,
             step,
         })
+    }
+
+    /// Bytes of payload in every piece but the last.
+    pub(crate) fn step(&self) -> usize {
+        self.step
+    }
+
+    /// Bytes of the headers of IP and TCP.
+    pub(crate) fn header_len(&self) -> usize {
+        self.header.len()
     }
 
     /// Makes the next piece in `frame`, where the segment stood behind `room` bytes, and says

@@ -95,6 +95,9 @@ pub(crate) struct Stage {
 /// What a peer takes that does not say (RFC 9293, section 3.7.1).
 const DEFAULT_MSS: u16 = 536;
 
+/// What smoltcp sends to a peer that takes less.
+const LEAST_MSS: usize = 48;
+
 impl Stage {
     pub(crate) fn new(path: Path, now: Instant) -> Self {
         let zero = TcpSeqNumber(0);
@@ -469,6 +472,15 @@ impl Stage {
     /// The IPv6 flow label of every packet; 0 for none.
     pub(crate) fn flow_label(&self) -> u32 {
         self.path.flow_label
+    }
+
+    /// The largest segment that the peer takes, as smoltcp understands its SYN: no less than 48
+    /// bytes.
+    pub(crate) fn peer_mss(&self) -> usize {
+        match self.peer_mss {
+            0 => DEFAULT_MSS.into(),
+            mss => usize::from(mss).max(LEAST_MSS),
+        }
     }
 
     /// The numbers that the stage knows.

@@ -14,6 +14,7 @@ mod listener;
 mod marks;
 mod multicast;
 mod netstat;
+mod offload;
 mod path_mtu;
 mod patience;
 mod robustness;
