@@ -259,3 +259,82 @@ fn a_closed_port_is_told_to_a_datagram_socket_too() {
     let said = text(&output.stderr);
     assert!(said.contains("WSAECONNRESET (10054)") && said.contains("ICMP 3/3"), "{said}");
 }
+
+#[test]
+fn rules_come_and_go_while_a_program_listens() {
+    let Some(kernel) = Kernel::start() else { return };
+    let socket = std::env::temp_dir().join(format!("tapsock-live-{}", std::process::id()));
+    let path = socket.display().to_string();
+    let control = |words: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+            .args(["control", &path, "--json"])
+            .args(words)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    let events = std::env::temp_dir().join(format!("tapsock-live-{}.jsonl", std::process::id()));
+    let log = events.display().to_string();
+    let words = ["listen", "7", "--echo", "--control", &path, "--events", &log];
+    let mut server = Listening::start(&kernel, &words);
+    let mut stream = connect("10.77.0.2:7");
+    let mut echoed = [0; 5];
+    stream.write_all(b"first").unwrap();
+    stream.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"first");
+
+    let rule = "name=mute tx tcp payload=\"> 0\" drop";
+    assert_eq!(control(&["add", rule])["name"], "mute");
+    stream.write_all(b"again").unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+    assert!(stream.read_exact(&mut echoed).is_err(), "the rule drops what is sent back");
+    let listed = control(&["list"]);
+    assert!(listed["rules"][0]["fired"].as_u64().unwrap() > 0, "{listed}");
+    control(&["remove", "mute"]);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.read_exact(&mut echoed).unwrap();
+    assert_eq!(&echoed, b"again");
+    assert!(control(&["stats"])["counters"]["dropped"].as_u64().unwrap() > 0);
+
+    let (status, _) = server.interrupt();
+    assert_eq!(status, Some(0));
+    assert!(!socket.exists(), "the socket is taken away at the end");
+    let log = fs::read_to_string(&events).unwrap();
+    let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+    assert_eq!(told("add name=mute") + told("remove mute"), 2, "{log}");
+    assert_eq!(told("\"totals\""), 1);
+    fs::remove_file(&events).unwrap();
+}
+
+#[test]
+fn a_program_runs_in_a_network_of_its_own_and_its_faults_are_reported() {
+    // The program makes its namespace itself; this one only tells whether that is permitted.
+    let Some(_kernel) = Kernel::start() else { return };
+    let run = |fault: &str, program: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+            .args(["run", "--timing", "test", "--fault", fault, "--"])
+            .args(program)
+            .output()
+            .unwrap()
+    };
+    let connect = [env!("CARGO_BIN_EXE_tapsock-under-test"), "connect", "10.77.0.1:9"];
+    let output = run("name=no-reset rx tcp flags=+RST drop expect=4", &connect);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("WSAETIMEDOUT (10060)"), "{said}");
+    assert!(said.contains("** rule=no-reset fired=4 verdict=drop"), "{said}");
+    let row = said.lines().find(|line| line.starts_with("no-reset")).unwrap();
+    let words: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(words, ["no-reset", "4", "4", "4", "PASS"]);
+
+    // An expectation that does not hold is a failure of a program that ended well.
+    let listed = ["sh", "-c", "\"$0\" connect 10.77.0.1:9 2>/dev/null; exit 0", connect[0]];
+    let output = run("name=never rx udp drop", &listed);
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("NEVER FIRED"));
+    for (program, status) in [("exit 7", 7), ("kill -TERM $$", 143)] {
+        let output = run("rx udp drop", &["sh", "-c", program]);
+        assert_eq!(output.status.code(), Some(status), "{program}");
+    }
+}

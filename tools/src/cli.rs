@@ -12,7 +12,9 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wsa::config::Configuration;
 
+use crate::control::{self, ControlArgs};
 use crate::output::{self, Failure};
+use crate::run::{self, RunArgs};
 use crate::settings::Settings;
 use crate::{connect, errors, listen, trace};
 
@@ -86,6 +88,23 @@ enum Verb {
     /// drawn as far as it can be read, and one line says so. Of the configuration nothing counts.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Trace(TraceArgs),
+
+    /// Run a program that uses the library in a network of its own
+    ///
+    /// Makes a network namespace and a TAP device with the Linux kernel at the other end, which has
+    /// the address 10.77.0.1, sets the TAPSOCK_* variables to what the flags here say, runs the
+    /// program in the namespace, and reports at the end how the rules of --faults and --fault have
+    /// fared. The exit status is the program's own (128 and the number of a signal that ended it),
+    /// or 1 when it ended well but an expectation about a rule does not hold.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Run(RunArgs),
+
+    /// Ask a running stack about its fault rules, and change them
+    ///
+    /// The stack's program was started with TAPSOCK_CONTROL or --control, which name the socket.
+    /// With --json the answer is shown as it came.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Control(ControlArgs),
 
     /// Print a completion script for a shell
     #[command(after_help = STATUS, after_long_help = STATUS)]
@@ -217,9 +236,12 @@ pub fn main() -> ExitCode {
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let result = match Cli::try_parse_from(words) {
         Ok(cli) => cli.run(),
-        Err(error) => told(&error),
+        Err(error) => told(&error).map(|()| 0),
     };
-    let Err(failure) = result else { return 0 };
+    let failure = match result {
+        Ok(status) => return status,
+        Err(failure) => failure,
+    };
     if let Some(sentence) = failure.sentence() {
         output::note(&format!("tapsock: {sentence}"));
     }
@@ -247,7 +269,8 @@ fn told(error: &clap::Error) -> Result<(), Failure> {
 }
 
 impl Cli {
-    fn run(self) -> Result<(), Failure> {
+    /// Gives the exit status.
+    fn run(self) -> Result<u8, Failure> {
         let Self { verb, json, settings } = self;
         let configured = || settings.read().map_err(|error| Failure::Usage(error.to_string()));
         match verb {
@@ -255,9 +278,12 @@ impl Cli {
             Verb::Connect(args) => connect::main(&args, &configured()?, json),
             Verb::Listen(args) => listen::main(&args, &configured()?, json),
             Verb::Trace(args) => trace::main(&args, json),
+            Verb::Run(args) => return run::main(&args, &settings.given(), &configured()?, json),
+            Verb::Control(args) => control::main(&args, json),
             Verb::Completions { shell } => completions(shell),
             Verb::Man { directory } => manual(&directory),
-        }
+        }?;
+        Ok(0)
     }
 }
 

@@ -16,7 +16,7 @@ use wsa::{Arg, Error, FdSet, SocketHandle, sockaddr};
 
 use crate::cli::ConnectArgs;
 use crate::describe;
-use crate::frames::Frame;
+use crate::frames::Moment;
 use crate::join::{self, Joined, Peer};
 use crate::output::{self, Failure, Ink, Paint, of_call};
 use crate::session::Session;
@@ -29,7 +29,7 @@ use crate::session::Session;
 pub fn main(args: &ConnectArgs, configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let line = TimeLine::new(json);
     let watch = line.clone();
-    let session = Session::open(configuration, move |frame| watch.show(&frame))?;
+    let session = Session::open(configuration, move |moment| watch.show(&moment))?;
     let ended = explain(&session, args, &line);
     session.end();
     ended
@@ -122,10 +122,19 @@ struct TimeLine {
 #[derive(Serialize)]
 struct Packet<'p> {
     event: &'static str,
-    number: u64,
+    number: Option<u64>,
     at: f64,
     direction: &'static str,
     summary: &'p str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fault: Option<&'p str>,
+}
+
+#[derive(Serialize)]
+struct Note<'n> {
+    event: &'static str,
+    at: f64,
+    text: &'n str,
 }
 
 #[derive(Serialize)]
@@ -159,24 +168,44 @@ impl TimeLine {
         self.shows.store(false, Ordering::Release);
     }
 
-    fn show(&self, frame: &Frame) {
+    fn show(&self, moment: &Moment) {
         if !self.shows.load(Ordering::Acquire) {
             return;
         }
+        let (frame, story) = match moment {
+            Moment::Frame { frame, story } => (frame, story.as_str()),
+            Moment::Note { at, text } => {
+                if self.json {
+                    let at = at.total_micros() as f64 / 1e6;
+                    let _ = output::json(&Note { event: "note", at, text });
+                } else {
+                    let text = self.paint.paint(Ink::Bad, &format!("** {text}"));
+                    output::note(&format!("{}      {text}", precisely(*at)));
+                }
+                return;
+            }
+        };
         let summary = describe::frame(&frame.bytes);
         let (direction, arrow) = match frame.direction {
             Direction::Outbound => ("out", "->"),
             Direction::Inbound => ("in", "<-"),
         };
+        let number = Some(frame.number).filter(|number| *number > 0);
         if self.json {
             let at = frame.at.total_micros() as f64 / 1e6;
+            let fault = Some(story).filter(|story| !story.is_empty());
             let packet =
-                Packet { event: "packet", number: frame.number, at, direction, summary: &summary };
+                Packet { event: "packet", number, at, direction, summary: &summary, fault };
             // That nobody reads any more shows when the result is written.
             let _ = output::json(&packet);
         } else {
             let at = precisely(frame.at);
-            output::note(&format!("{at} {:>4} {arrow} {summary}", frame.number));
+            let number = number.map(|number| number.to_string()).unwrap_or_default();
+            output::note(&format!("{at} {number:>4} {arrow} {summary}"));
+            if !story.is_empty() {
+                let story = self.paint.paint(Ink::Bad, &format!("** {story}"));
+                output::note(&format!("{:21}{story}", ""));
+            }
         }
     }
 

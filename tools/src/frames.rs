@@ -7,7 +7,9 @@
 use std::fmt;
 use std::io::{self, Write};
 
+use tapsock_stack::fault::Verdict;
 use tapsock_stack::link::Direction;
+use tapsock_stack::link::tape::{Passage, Seen, Side, Told};
 use tapsock_stack::time::Instant;
 
 /// A frame that passed a link.
@@ -21,6 +23,48 @@ pub struct Frame {
     pub direction: Direction,
     /// The frame without FCS.
     pub bytes: Vec<u8>,
+}
+
+/// Something that happens on a link that faults may break.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Moment {
+    /// A frame passed the stack's side, or would have if no fault had taken it: then it has the
+    /// number 0.
+    Frame {
+        /// The frame.
+        frame: Frame,
+        /// What faults have done to it, in words; empty for nothing.
+        story: String,
+    },
+    /// Something happened without a frame.
+    Note {
+        /// When.
+        at: Instant,
+        /// What, in words.
+        text: String,
+    },
+}
+
+impl Moment {
+    /// What is told of an engine, as far as it is to be shown: each frame once, where the stack
+    /// sees it, and on the wire what never came to the stack.
+    pub fn of(told: Told<'_>) -> Option<Self> {
+        let seen = match told {
+            Told::Note { now, text } => return Some(Self::Note { at: now, text: text.into() }),
+            Told::Frame(seen) => seen,
+        };
+        let lost = matches!(
+            seen.passage,
+            Passage::Entered(verdict) if !matches!(verdict, Verdict::Pass | Verdict::Later(_))
+        );
+        if seen.side == Side::Wire && !(lost && seen.direction == Direction::Inbound) {
+            return None;
+        }
+        let Seen { now: at, number, direction, story, frame, .. } = seen;
+        let (number, bytes) = (number.unwrap_or(0), frame.to_vec());
+        let frame = Frame { number, at, direction, bytes };
+        Some(Self::Frame { frame, story: story.into() })
+    }
 }
 
 /// The frames of a whole recording, such as a link has made it. What cannot be read ends it.

@@ -1,14 +1,16 @@
 //! What the command line is made of, for the tests as well.
 //!
 //! From the outside in: [`cli`] says which verbs and flags there are and what the exit status
-//! means; [`errors`], [`connect`], [`listen`] and [`trace`] are the verbs. They share
-//! [`settings`], the one configuration as flags; [`namespace`], a private network with the kernel
-//! in it; [`session`], a process on the configured link; [`join`], which joins a socket to standard
-//! input and output; [`frames`] and [`describe`], which turn what passed a link into lines for
-//! people; [`output`], the terminal; and [`http`], the file server behind `listen --serve`.
+//! means; [`errors`], [`connect`], [`listen`], [`run`], [`control`] and [`trace`] are the verbs.
+//! They share [`settings`], the one configuration as flags; [`namespace`], a private network with
+//! the kernel in it; [`session`], a process on the configured link; [`join`], which joins a socket
+//! to standard input and output; [`frames`] and [`describe`], which turn what passed a link into
+//! lines for people; [`output`], the terminal; and [`http`], the file server behind
+//! `listen --serve`.
 
 pub mod cli;
 pub mod connect;
+pub mod control;
 pub mod describe;
 pub mod errors;
 pub mod frames;
@@ -17,6 +19,7 @@ pub mod join;
 pub mod listen;
 pub mod namespace;
 pub mod output;
+pub mod run;
 pub mod session;
 pub mod settings;
 pub mod trace;

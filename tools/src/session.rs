@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use tapsock_stack::fault::Record;
 use tapsock_stack::link::capture::Capture;
+use tapsock_stack::link::tape::Narrator;
 use tapsock_stack::time::{Duration, Instant};
 use wsa::SocketHandle;
 use wsa::config::{Configuration, LinkChoice};
 use wsa::net::{Net, TcpStream};
-use wsa::start::{AnyLink, ThreadedProcess, interface, open_link, start_on};
+use wsa::start::{AnyLink, Start, StartError, ThreadedProcess, interface, open_link};
 
-use crate::cli;
-use crate::frames::{Frame, Watch};
+use crate::frames::{Moment, Watch};
 use crate::namespace::{self, DEVICE};
 use crate::output::{Failure, note, of_call, of_io};
 
@@ -34,7 +35,8 @@ pub struct Session {
 
 impl Session {
     /// Makes the private namespace if there is to be one, opens the link and starts a process on
-    /// it. `show` is called with every frame, whose time is that of the stack.
+    /// it. `show` is called with everything that happens on the link, whose time is that of the
+    /// stack.
     ///
     /// Must be called while the program has one thread.
     ///
@@ -42,9 +44,8 @@ impl Session {
     /// [`Failure::Environment`] where a right or a device is missing.
     pub fn open(
         configuration: &Configuration,
-        mut show: impl FnMut(Frame) + Send + 'static,
+        mut show: impl FnMut(Moment) + Send + 'static,
     ) -> Result<Self, Failure> {
-        let environment = |error: &dyn std::fmt::Display| Failure::Environment(error.to_string());
         if configuration.link == LinkChoice::Private {
             namespace::enter()
                 .and_then(|()| {
@@ -53,33 +54,51 @@ impl Session {
                 })
                 // Then the kernel says of what it has no way to that it has none.
                 .and_then(|()| namespace::forward())
-                .map_err(|error| environment(&error))?;
+                .map_err(|error| Failure::Environment(error.to_string()))?;
         }
+        let mut start = Start::new(configuration).map_err(|error| of_start(&error))?;
         let (link, descriptor) =
-            open_link(configuration, Some(DEVICE)).map_err(|error| environment(&error))?;
+            open_link(configuration, Some(DEVICE)).map_err(|error| of_start(&error))?;
         let (now, began) = (SystemTime::now(), std::time::Instant::now());
-        let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
-        let epoch = Duration::from_micros(u64::try_from(epoch).unwrap_or(u64::MAX));
-        let mut watch = Watch::new(move |mut frame| {
-            frame.at -= epoch;
-            show(frame);
-        });
-        if let Some(path) = &configuration.capture {
-            let file = File::create(path).map_err(|error| {
+        let file = match &configuration.capture {
+            Some(path) => Some(File::create(path).map_err(|error| {
                 Failure::Usage(format!(
                     "{} cannot be written ({error}); give --capture a file that can",
                     path.display()
                 ))
-            })?;
-            watch = watch.with_file(file);
-        }
+            })?),
+            None => None,
+        };
         let name = interface(configuration, Some(DEVICE));
-        let link: AnyLink = Box::new(Capture::new(link, watch, &name, now).in_real_time());
-        let mut seeded = configuration.clone();
-        seeded.seed = Some(cli::seed(configuration));
+        let link: AnyLink = if let Some(faults) = start.faults() {
+            if let Some(file) = file {
+                faults.record(configuration, &name, file);
+            }
+            let mut narrator = Narrator::new(0);
+            faults.engine.observe_too(move |record: &Record<'_>| {
+                narrator.hear(record, &mut |told| {
+                    if let Some(moment) = Moment::of(told) {
+                        show(moment);
+                    }
+                });
+            });
+            link
+        } else {
+            let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+            let epoch = Duration::from_micros(u64::try_from(epoch).unwrap_or(u64::MAX));
+            let mut watch = Watch::new(move |mut frame| {
+                frame.at -= epoch;
+                show(Moment::Frame { frame, story: String::new() });
+            });
+            if let Some(file) = file {
+                watch = watch.with_file(file);
+            }
+            Box::new(Capture::new(link, watch, &name, now).in_real_time())
+        };
         let mut linger = Duration::ZERO;
-        let process = start_on(&seeded, link, descriptor, |config| linger = config.linger)
-            .map_err(|error| environment(&error))?;
+        let process = start
+            .on(link, descriptor, |config| linger = config.linger)
+            .map_err(|error| of_start(&error))?;
         let process = Arc::new(process);
         let net = Net::new(Arc::clone(&process)).map_err(|error| of_io("WSAStartup", &error))?;
         Ok(Self { process, net, linger, began })
@@ -140,6 +159,15 @@ impl Session {
             let linger = self.linger;
             note(&format!("tapsock: the peer did not take everything within {linger}"));
         }
+        self.process.engine().dismiss();
+    }
+}
+
+/// Why there is no process, as this program says it: what is written wrong is a matter of usage.
+fn of_start(error: &StartError) -> Failure {
+    match error {
+        StartError::Script(..) | StartError::Faults(_) => Failure::Usage(error.to_string()),
+        _ => Failure::Environment(error.to_string()),
     }
 }
 

@@ -54,6 +54,23 @@ pub struct Settings {
     /// Where captures are written, as pcapng: a file, or for errors a directory
     #[arg(long, global = true, value_name = "PATH")]
     capture: Option<String>,
+
+    /// Break the link as this fault script says; tapsock faults check FILE says what is wrong
+    /// with it
+    #[arg(long, global = true, value_name = "FILE")]
+    faults: Option<String>,
+
+    /// Break the link by one more rule, such as "tx tcp dport=80 nth=3 drop"; repeatable
+    #[arg(long, global = true, value_name = "RULE")]
+    fault: Vec<String>,
+
+    /// Where what the faults did is written, one JSON object a line
+    #[arg(long, global = true, value_name = "FILE")]
+    events: Option<String>,
+
+    /// A Unix socket through which tapsock control lists and changes the rules
+    #[arg(long, global = true, value_name = "PATH")]
+    control: Option<String>,
 }
 
 impl Settings {
@@ -80,6 +97,10 @@ impl Settings {
             timing,
             seed,
             capture,
+            faults,
+            fault,
+            events,
+            control,
         } = self;
         let mut given = Given::new();
         given.file.clone_from(config);
@@ -94,6 +115,10 @@ impl Settings {
         given.flag(Setting::Timing, timing);
         given.flag(Setting::Seed, seed);
         given.flag(Setting::Capture, capture);
+        given.flag(Setting::Faults, faults);
+        given.flag(Setting::Fault, fault);
+        given.flag(Setting::Events, events);
+        given.flag(Setting::Control, control);
         given
     }
 }

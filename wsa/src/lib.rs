@@ -33,6 +33,8 @@ pub mod address;
 pub mod config;
 mod connect;
 pub mod constants;
+#[cfg(feature = "std")]
+pub mod control;
 pub mod engine;
 pub mod error;
 #[cfg(feature = "ffi")]

@@ -29,30 +29,39 @@
 //! ```
 
 use std::boxed::Box;
-use std::fmt;
-use std::fs::File;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::{Path, PathBuf};
-use std::string::String;
+use std::path::PathBuf;
+use std::string::{String, ToString};
 use std::time::SystemTime;
+use std::{fmt, format};
 
 use tapsock_stack::Stack;
 use tapsock_stack::config::Config;
+use tapsock_stack::fault::text::{Clock, Document};
+use tapsock_stack::fault::{Engine, Memory, Script};
 use tapsock_stack::link::capture::Capture;
+use tapsock_stack::link::fault::Fault;
 use tapsock_stack::link::tap::{Tap, TapError};
+use tapsock_stack::link::tape::{ClockMode, EventLog, Heading, Tape};
 use tapsock_stack::link::{Link, NoLink};
 use tapsock_stack::storage::Growable;
+use tapsock_stack::time::Instant;
 
 use crate::config::{Configuration, LinkChoice};
-use crate::engine::threaded::Threaded;
+use crate::control::Control;
+use crate::engine::threaded::{Handle, Threaded};
 use crate::process::{Core, Process};
 
 /// Any link that a thread may carry along.
 pub type AnyLink = Box<dyn Link + Send>;
 
+/// A link that a script may break, also while it is in use.
+pub type FaultyLink = Fault<'static, AnyLink>;
+
 /// A process whose calls may come from any thread.
-pub type ThreadedProcess = Process<'static, Threaded<AnyLink>>;
+pub type ThreadedProcess = Process<'static, Threaded<FaultyLink>>;
 
 /// Why there is no process. Displayed as one sentence that says what to do.
 #[derive(Debug)]
@@ -72,6 +81,14 @@ pub enum StartError {
     NoSeed(io::Error),
     /// There are more addresses or routes than the stack takes.
     Exhausted,
+    /// The fault script cannot be read.
+    Script(PathBuf, io::Error),
+    /// The fault script says something that cannot be. The text shows where.
+    Faults(String),
+    /// The events of the faults cannot be written.
+    Events(PathBuf, io::Error),
+    /// The control socket cannot be served.
+    Control(PathBuf, io::Error),
 }
 
 impl fmt::Display for StartError {
@@ -91,6 +108,21 @@ impl fmt::Display for StartError {
                 write!(f, "the system gives no random numbers ({error}); name a seed")
             }
             Self::Exhausted => f.write_str("there are too many addresses or routes"),
+            Self::Script(path, error) => {
+                write!(f, "the fault script {} cannot be read: {error}", path.display())
+            }
+            Self::Faults(why) => f.write_str(why),
+            Self::Events(path, error) => {
+                write!(f, "the events {} cannot be written: {error}", path.display())
+            }
+            Self::Control(path, error) if error.kind() == io::ErrorKind::AddrInUse => write!(
+                f,
+                "{} is in use by another program or is no socket; name another control socket",
+                path.display()
+            ),
+            Self::Control(path, error) => {
+                write!(f, "the control socket {} cannot be made: {error}", path.display())
+            }
         }
     }
 }
@@ -99,8 +131,13 @@ impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Tap(error) => Some(error),
-            Self::Capture(_, error) | Self::System(error) | Self::NoSeed(error) => Some(error),
-            Self::NoDevice | Self::Down(_) | Self::Exhausted => None,
+            Self::Capture(_, error)
+            | Self::Script(_, error)
+            | Self::Events(_, error)
+            | Self::Control(_, error)
+            | Self::System(error)
+            | Self::NoSeed(error) => Some(error),
+            Self::NoDevice | Self::Down(_) | Self::Exhausted | Self::Faults(_) => None,
         }
     }
 }
@@ -111,11 +148,213 @@ impl From<TapError> for StartError {
     }
 }
 
+/// The faults that a configuration asks for.
+#[derive(Debug)]
+pub struct Faults {
+    /// What breaks the link. Its time begins with that of the process's stack.
+    pub engine: Engine<'static>,
+    /// The script with the rules of the configuration, as text.
+    pub script: String,
+}
+
+/// Rules that may be added while a stack runs.
+const RULES_LATER: usize = 64;
+/// Flows whose frames are counted apart.
+const FLOWS: usize = 1024;
+/// Frames that are held back at a time.
+const FRAMES: usize = 4096;
+/// An Ethernet header with a VLAN tag, in bytes.
+const HEADER: usize = 18;
+
+impl Faults {
+    /// `None` when there are neither a script nor rules, and no control socket through which rules
+    /// could come. Where the configuration names no seed it gets that of the script.
+    fn read(configuration: &mut Configuration) -> Result<Option<Self>, StartError> {
+        let Configuration { faults, fault, control, .. } = &*configuration;
+        if faults.is_none() && fault.is_empty() && control.is_none() {
+            return Ok(None);
+        }
+        let mut document: Document<toml::Table, toml::Table> = match faults {
+            None => Document::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path)
+                    .map_err(|error| StartError::Script(path.clone(), error))?;
+                let name = path.display();
+                Document::parse(&text)
+                    .map_err(|error| StartError::Faults(format!("{name}: {error}")))?
+            }
+        };
+        document.rules.extend_from_slice(fault);
+        // Here frames do not come in the same order twice.
+        document.clock.get_or_insert(Clock::Real);
+        let seed = match configuration.seed.or(document.seed) {
+            Some(seed) => seed,
+            None => draw_seed().map_err(StartError::NoSeed)?,
+        };
+        (configuration.seed, document.seed) = (Some(seed), Some(seed));
+        let script = document.script(seed);
+        let rules = script.rules.len() + RULES_LATER;
+        let memory = Memory::growable(rules, FLOWS, FRAMES, configuration.mtu + HEADER);
+        let engine = engine(script, memory)?;
+        Ok(Some(Self { engine, script: document.to_string() }))
+    }
+
+    /// Records both sides as pcapng, from now on. `link` is its name there.
+    pub fn record(
+        &mut self,
+        configuration: &Configuration,
+        link: &str,
+        writer: impl Write + Send + 'static,
+    ) -> Tape {
+        Tape::start(&mut self.engine, writer, &heading(configuration, link, &self.script))
+    }
+}
+
+fn engine(script: Script<'static>, memory: Memory<'static>) -> Result<Engine<'static>, StartError> {
+    Engine::new(script, memory, Instant::ZERO)
+        .map_err(|error| StartError::Faults(error.to_string()))
+}
+
+/// A process that is about to be made.
+#[derive(Debug)]
+pub struct Start {
+    configuration: Configuration,
+    seed: u64,
+    faults: Option<Faults>,
+}
+
+impl Start {
+    /// Reads the fault script, if the configuration names one, and draws a seed, if it names none.
+    ///
+    /// # Errors
+    /// [`StartError::Script`], [`StartError::Faults`], [`StartError::NoSeed`].
+    pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
+        let mut configuration = configuration.clone();
+        let faults = Faults::read(&mut configuration)?;
+        let seed = match configuration.seed {
+            Some(seed) => seed,
+            None => draw_seed().map_err(StartError::NoSeed)?,
+        };
+        Ok(Self { configuration, seed, faults })
+    }
+
+    /// What everything random is derived from.
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// What breaks the link; `None` where nothing does and nothing can be added. An observer of
+    /// the engine hears of every frame.
+    pub fn faults(&mut self) -> Option<&mut Faults> {
+        self.faults.as_mut()
+    }
+
+    /// Opens the link that the configuration names, and the capture if it names one.
+    ///
+    /// # Errors
+    /// As [`StartError`] says.
+    pub fn open(
+        mut self,
+        private: Option<&str>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<ThreadedProcess, StartError> {
+        let (mut link, descriptor) = open_link(&self.configuration, private)?;
+        if let Some(path) = &self.configuration.capture {
+            // Without a buffer: however the program ends, what has passed is in the file.
+            let file =
+                File::create(path).map_err(|error| StartError::Capture(path.clone(), error))?;
+            let name = interface(&self.configuration, private);
+            // The stack's clock starts when the engine is made, which is now, to some
+            // microseconds.
+            if let Some(faults) = &mut self.faults {
+                faults.record(&self.configuration, &name, file);
+            } else {
+                let now = SystemTime::now();
+                link = Box::new(Capture::new(link, file, &name, now).in_real_time());
+            }
+        }
+        self.on(link, descriptor, adjust)
+    }
+
+    /// Starts on a link of the caller's, such as one that [`open_link`] gave and a decorator wraps.
+    /// `descriptor` becomes readable when a frame has arrived. The configuration's link and capture
+    /// do not count.
+    ///
+    /// # Errors
+    /// As [`StartError`] says.
+    pub fn on(
+        self,
+        link: AnyLink,
+        descriptor: Option<OwnedFd>,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Result<ThreadedProcess, StartError> {
+        let Self { configuration, seed, faults } = self;
+        let mut config = configuration.stack(seed);
+        adjust(&mut config);
+        let core = Core::new().with_profile(configuration.profile.profile());
+        let (mut engine, script) = match faults {
+            Some(Faults { engine, script }) => (engine, script),
+            None => (engine(Script::new(0), Memory::growable(0, 0, 0, 0))?, String::new()),
+        };
+        let log = match &configuration.events {
+            Some(path) => {
+                let file =
+                    File::create(path).map_err(|error| StartError::Events(path.clone(), error))?;
+                Some(EventLog::start(&mut engine, file, &heading(&configuration, "", &script)))
+            }
+            None => None,
+        };
+        let link = Fault::new(link, engine);
+        let mut complete = true;
+        let engine = Threaded::new(core, descriptor, |now| {
+            let mut stack = Stack::new(config, link, Growable::default(), now);
+            complete = furnish(&mut stack, &configuration);
+            stack
+        })
+        .map_err(StartError::System)?;
+        if !complete {
+            return Err(StartError::Exhausted);
+        }
+        // In the order in which they end: nothing changes any more when the report is made.
+        if let Some(path) = &configuration.control {
+            let control = Control::serve(path, engine.handle())
+                .map_err(|error| StartError::Control(path.clone(), error))?;
+            engine.attach(control);
+        }
+        if let Some(log) = log {
+            engine.attach(Report { handle: engine.handle(), log });
+        }
+        Ok(Process::new(engine))
+    }
+}
+
+/// Tells at the end how all rules have fared.
+#[derive(Debug)]
+struct Report {
+    handle: Handle<FaultyLink>,
+    log: EventLog,
+}
+
+impl Drop for Report {
+    fn drop(&mut self) {
+        self.handle.with(|access| access.stack.link_mut().engine_mut().tell_report(access.now));
+        if let Some(error) = self.log.flush().err() {
+            log::warn!("the events of the faults are incomplete: {error}");
+        }
+    }
+}
+
+/// What a recording of both sides says about itself: the stack's clock starts about now.
+fn heading<'h>(configuration: &Configuration, link: &'h str, script: &'h str) -> Heading<'h> {
+    let (clock, epoch, mtu) = (ClockMode::Real, SystemTime::now(), configuration.mtu);
+    Heading { link, clock, epoch, mtu, ..Heading::new(script) }
+}
+
 /// A process on what `configuration` describes, on which WSAStartup was not called yet.
 ///
 /// `private` is the TAP device of the private namespace that the program has entered, for a
-/// configuration that names no link. The capture, if one is named, is a file. `adjust` may change
-/// what the stack is told.
+/// configuration that names no link. The capture, if one is named, is a file; where faults are
+/// possible it shows both sides of them ([`Tape`]). `adjust` may change what the stack is told.
 ///
 /// # Errors
 /// As [`StartError`] says.
@@ -124,17 +363,10 @@ pub fn start(
     private: Option<&str>,
     adjust: impl FnOnce(&mut Config),
 ) -> Result<ThreadedProcess, StartError> {
-    let (link, descriptor) = open_link(configuration, private)?;
-    let link: AnyLink = match &configuration.capture {
-        Some(path) => record(link, path, &interface(configuration, private))?,
-        None => link,
-    };
-    start_on(configuration, link, descriptor, adjust)
+    Start::new(configuration)?.open(private, adjust)
 }
 
-/// The same on a link of the caller's, such as one that [`open_link`] gave and a decorator wraps.
-/// `descriptor` becomes readable when a frame has arrived. The configuration's link and capture
-/// do not count.
+/// The same on a link of the caller's: [`Start::on`].
 ///
 /// # Errors
 /// As [`StartError`] says.
@@ -144,24 +376,13 @@ pub fn start_on(
     descriptor: Option<OwnedFd>,
     adjust: impl FnOnce(&mut Config),
 ) -> Result<ThreadedProcess, StartError> {
-    let seed = match configuration.seed {
-        Some(seed) => seed,
-        None => draw_seed().map_err(StartError::NoSeed)?,
-    };
-    let mut config = configuration.stack(seed);
-    adjust(&mut config);
-    let core = Core::new().with_profile(configuration.profile.profile());
-    let mut complete = true;
-    let engine = Threaded::new(core, descriptor, |now| {
-        let mut stack = Stack::new(config, link, Growable::default(), now);
-        complete = furnish(&mut stack, configuration);
-        stack
-    })
-    .map_err(StartError::System)?;
-    if complete { Ok(Process::new(engine)) } else { Err(StartError::Exhausted) }
+    Start::new(configuration)?.on(link, descriptor, adjust)
 }
 
-fn furnish(stack: &mut Stack<'static, AnyLink, Growable>, configuration: &Configuration) -> bool {
+fn furnish(
+    stack: &mut Stack<'static, FaultyLink, Growable>,
+    configuration: &Configuration,
+) -> bool {
     let addresses = configuration.addresses.iter().all(|&own| stack.add_address(own).is_ok());
     addresses && configuration.all_routes().all(|route| stack.add_route(route).is_ok())
 }
@@ -195,14 +416,6 @@ pub fn interface(configuration: &Configuration, private: Option<&str>) -> String
         LinkChoice::Tap(name) => name.clone(),
         LinkChoice::Private => private.unwrap_or("private").into(),
     }
-}
-
-fn record(link: AnyLink, path: &Path, interface: &str) -> Result<AnyLink, StartError> {
-    let error = |error| StartError::Capture(path.into(), error);
-    // Without a buffer: however the program ends, what has passed is in the file.
-    let file = File::create(path).map_err(error)?;
-    // The stack's clock starts when the engine is made, which is now, to some microseconds.
-    Ok(Box::new(Capture::new(link, file, interface, SystemTime::now()).in_real_time()))
 }
 
 /// A seed that nobody can guess.

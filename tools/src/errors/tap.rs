@@ -22,7 +22,7 @@ use wsa::Process;
 use wsa::config::{Configuration, KERNEL_V4, KERNEL_V6, STACK_V4, STACK_V6, TimingChoice};
 use wsa::engine::Engine;
 use wsa::engine::threaded::Threaded;
-use wsa::start::{AnyLink, StartError, open_link, start_on};
+use wsa::start::{AnyLink, FaultyLink, StartError, ThreadedProcess, open_link, start_on};
 
 use super::row::{Ip, Pace, Row};
 use super::stage::{LISTENING_PORT, PEER_V4, PEER_V6, Party, ROUTED, Stage};
@@ -196,7 +196,7 @@ impl Kernel {
 }
 
 struct TapStage {
-    process: Arc<Process<'static, Threaded<AnyLink>>>,
+    process: Arc<ThreadedProcess>,
     recording: SharedBuffer,
     epoch: Duration,
 }
@@ -238,7 +238,7 @@ fn open_released(configuration: &Configuration) -> Result<(AnyLink, Option<Owned
 }
 
 impl Stage for TapStage {
-    type Engine = Threaded<AnyLink>;
+    type Engine = Threaded<FaultyLink>;
 
     fn process(&self) -> &Arc<Process<'static, Self::Engine>> {
         &self.process

@@ -24,6 +24,10 @@ struct File {
     timing: Option<Spanned<Values>>,
     seed: Option<Spanned<Values>>,
     capture: Option<Spanned<Values>>,
+    faults: Option<Spanned<Values>>,
+    fault: Option<Spanned<Values>>,
+    events: Option<Spanned<Values>>,
+    control: Option<Spanned<Values>>,
 }
 
 /// One value or several, as texts.
@@ -75,8 +79,23 @@ pub(super) fn read(name: &str, text: &str) -> Result<Given, ConfigError> {
         why: error.message().lines().collect::<Vec<_>>().join(", "),
     })?;
 
-    let File { link, address, gateway, route, mac, mtu, dns, profile, timing, seed, capture } =
-        file;
+    let File {
+        link,
+        address,
+        gateway,
+        route,
+        mac,
+        mtu,
+        dns,
+        profile,
+        timing,
+        seed,
+        capture,
+        faults,
+        fault,
+        events,
+        control,
+    } = file;
     let mut given = Given::new();
     for (setting, values) in [
         (Setting::Link, link),
@@ -90,6 +109,10 @@ pub(super) fn read(name: &str, text: &str) -> Result<Given, ConfigError> {
         (Setting::Timing, timing),
         (Setting::Seed, seed),
         (Setting::Capture, capture),
+        (Setting::Faults, faults),
+        (Setting::Fault, fault),
+        (Setting::Events, events),
+        (Setting::Control, control),
     ] {
         if let Some(values) = values {
             let line = line_of(values.span().start);

@@ -14,10 +14,15 @@
 //! | `timing` | `win10`, `win7`, `rfc6298` or `test` | `win10` |
 //! | `seed` | everything random comes from it | unpredictable |
 //! | `capture` | where captures of the link are written | nowhere |
+//! | `faults` | a fault script for the link ([`fault::text`](tapsock_stack::fault::text)) | none |
+//! | `fault` | rules in their one-line form, behind those of the script | none |
+//! | `events` | where the script's events are written, one JSON object a line | nowhere |
+//! | `control` | a Unix socket for [live control](crate::control) | none |
 //!
 //! A flag goes before a variable, a variable before the file, the file before the default, each
-//! name for itself. Lists (`address`, `gateway`, `route`, `dns`) are repeated flags, commas in a
-//! variable, arrays in the file; a list replaces the list of the source behind it.
+//! name for itself. Lists (`address`, `gateway`, `route`, `dns`, `fault`) are repeated flags,
+//! arrays in the file, and in a variable separated by commas, rules by semicolons; a list replaces
+//! the list of the source behind it.
 //!
 //! [`Configuration::resolve`] is a pure function of the three texts; [`Configuration::read`] is
 //! the one place that looks at the environment and the file system.
@@ -34,6 +39,7 @@ use std::vec::Vec;
 use std::{env, fs};
 
 use tapsock_stack::config::{Config, Route, SynTiming};
+use tapsock_stack::fault::Rule;
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
 
@@ -114,7 +120,7 @@ impl TimingChoice {
 
 /// What all sources together say, checked: addresses are unicast and differ, gateways are on the
 /// link, numbers are in range.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct Configuration {
     /// Where frames go.
@@ -139,6 +145,14 @@ pub struct Configuration {
     pub seed: Option<u64>,
     /// Where captures are written: a file, or a directory where a program writes several.
     pub capture: Option<PathBuf>,
+    /// A fault script for the link.
+    pub faults: Option<PathBuf>,
+    /// Rules behind those of the script.
+    pub fault: Vec<Rule>,
+    /// Where the events of the script are written.
+    pub events: Option<PathBuf>,
+    /// The socket for live control.
+    pub control: Option<PathBuf>,
 }
 
 impl Default for Configuration {
@@ -155,6 +169,10 @@ impl Default for Configuration {
             timing: TimingChoice::default(),
             seed: None,
             capture: None,
+            faults: None,
+            fault: Vec::new(),
+            events: None,
+            control: None,
         }
     }
 }

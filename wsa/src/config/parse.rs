@@ -7,6 +7,8 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 
 use tapsock_stack::config::Route;
+use tapsock_stack::fault::Rule;
+use tapsock_stack::fault::text::TextError;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::source::{ConfigError, Given, Origin, Setting, Texts};
@@ -16,6 +18,8 @@ use super::{Configuration, LinkChoice, ProfileChoice, TimingChoice};
 const MTU_MIN: usize = 1280;
 /// The largest MTU that a TAP device takes.
 const MTU_MAX: usize = 65521;
+/// The longest name of a Unix socket, in bytes (unix(7)).
+const SOCKET_NAME_MAX: usize = 107;
 /// The longest name of a network device on Linux, in bytes.
 const DEVICE_NAME_MAX: usize = 15;
 
@@ -35,7 +39,11 @@ pub(super) fn configuration(given: &Given) -> Result<Configuration, ConfigError>
         profile: one(given, Setting::Profile, profile)?.unwrap_or_default(),
         timing: one(given, Setting::Timing, timing)?.unwrap_or_default(),
         seed: one(given, Setting::Seed, seed)?,
-        capture: one(given, Setting::Capture, capture)?,
+        capture: one(given, Setting::Capture, |text| path(text, "the name of a file"))?,
+        faults: one(given, Setting::Faults, |text| path(text, "the name of a fault script"))?,
+        fault: rules(given)?,
+        events: one(given, Setting::Events, |text| path(text, "the name of a file"))?,
+        control: one(given, Setting::Control, socket)?,
     };
     match list(given, Setting::Address, own_address)? {
         Some(addresses) => made.addresses = addresses,
@@ -208,8 +216,26 @@ fn seed(text: &str) -> Result<u64, Expected> {
     parsed.ok_or_else(|| format!("a whole number from 0 to {}, or 0x and hex digits", u64::MAX))
 }
 
-fn capture(text: &str) -> Result<PathBuf, Expected> {
-    if text.is_empty() { Err("the name of a file".to_string()) } else { Ok(PathBuf::from(text)) }
+fn path(text: &str, what: &str) -> Result<PathBuf, Expected> {
+    if text.is_empty() { Err(what.to_string()) } else { Ok(PathBuf::from(text)) }
+}
+
+fn socket(text: &str) -> Result<PathBuf, Expected> {
+    if text.is_empty() || text.len() > SOCKET_NAME_MAX || text.contains('\0') {
+        return Err(format!("the name of a socket, of at most {SOCKET_NAME_MAX} bytes"));
+    }
+    Ok(PathBuf::from(text))
+}
+
+fn rules(given: &Given) -> Result<Vec<Rule>, ConfigError> {
+    let Some(Texts { texts, origin }) = given.texts(Setting::Fault) else { return Ok(Vec::new()) };
+    let rule = |text: &String| {
+        text.parse().map_err(|error: TextError| ConfigError::Rule {
+            origin: origin.clone(),
+            why: error.to_string(),
+        })
+    };
+    texts.iter().map(rule).collect()
 }
 
 fn check_addresses(given: &Given, made: &Configuration) -> Result<(), ConfigError> {

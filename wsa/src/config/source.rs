@@ -27,11 +27,15 @@ pub enum Setting {
     Timing,
     Seed,
     Capture,
+    Faults,
+    Fault,
+    Events,
+    Control,
 }
 
 impl Setting {
     /// All of them, in the order in which they are shown and checked.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Link,
         Self::Address,
         Self::Gateway,
@@ -43,6 +47,10 @@ impl Setting {
         Self::Timing,
         Self::Seed,
         Self::Capture,
+        Self::Faults,
+        Self::Fault,
+        Self::Events,
+        Self::Control,
     ];
 
     /// The name in the file, and behind `--` the flag.
@@ -59,6 +67,10 @@ impl Setting {
             Self::Timing => "timing",
             Self::Seed => "seed",
             Self::Capture => "capture",
+            Self::Faults => "faults",
+            Self::Fault => "fault",
+            Self::Events => "events",
+            Self::Control => "control",
         }
     }
 
@@ -69,7 +81,12 @@ impl Setting {
 
     /// Whether it takes any number of values.
     pub const fn is_list(self) -> bool {
-        matches!(self, Self::Address | Self::Gateway | Self::Route | Self::Dns)
+        matches!(self, Self::Address | Self::Gateway | Self::Route | Self::Dns | Self::Fault)
+    }
+
+    /// What stands between the values of a list in a variable. Rules have commas of their own.
+    const fn separator(self) -> char {
+        if matches!(self, Self::Fault) { ';' } else { ',' }
     }
 }
 
@@ -97,6 +114,18 @@ pub enum Origin {
     Default,
 }
 
+impl Origin {
+    /// What a setting is called there.
+    fn name(&self, setting: Setting, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag => write!(f, "--{setting}"),
+            Self::Variable => f.write_str(&setting.variable()),
+            Self::File { name, line } => write!(f, "{setting} in {name}, line {line},"),
+            Self::Default => write!(f, "{setting} by default"),
+        }
+    }
+}
+
 /// Why there is no configuration. Displayed as one sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -111,6 +140,13 @@ pub enum ConfigError {
         origin: Origin,
         /// What would be right, to be read after "must be".
         expected: String,
+    },
+    /// A fault rule is wrong.
+    Rule {
+        /// Where it was given.
+        origin: Origin,
+        /// What is wrong with it, with the place shown.
+        why: String,
     },
     /// A `TAPSOCK_*` variable with a name that means nothing.
     UnknownVariable {
@@ -144,13 +180,12 @@ impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Value { setting, text, origin, expected } => {
-                match origin {
-                    Origin::Flag => write!(f, "--{setting}")?,
-                    Origin::Variable => f.write_str(&setting.variable())?,
-                    Origin::File { name, line } => write!(f, "{setting} in {name}, line {line},")?,
-                    Origin::Default => write!(f, "{setting} by default")?,
-                }
+                origin.name(*setting, f)?;
                 write!(f, " is {text:?} but must be {expected}")
+            }
+            Self::Rule { origin, why } => {
+                origin.name(Setting::Fault, f)?;
+                write!(f, ": {why}")
             }
             Self::UnknownVariable { variable } => {
                 write!(f, "{variable} is not a setting; there are")?;
@@ -203,6 +238,18 @@ impl Given {
         }
     }
 
+    /// These texts as the variables of a program that is to be configured alike.
+    pub fn variables(&self) -> impl Iterator<Item = (String, String)> {
+        let file = self.file.clone().map(|file| (FILE_VARIABLE.to_string(), file));
+        let settings = Setting::ALL.into_iter().filter_map(|setting| {
+            let Texts { texts, .. } = self.texts(setting)?;
+            let mut separator = [0; 4];
+            let separator = setting.separator().encode_utf8(&mut separator);
+            Some((setting.variable(), texts.join(separator)))
+        });
+        file.into_iter().chain(settings)
+    }
+
     pub(super) fn set(&mut self, setting: Setting, texts: Vec<String>, origin: Origin) {
         self.settings[setting as usize] = Some(Texts { texts, origin });
     }
@@ -238,7 +285,7 @@ pub(super) fn from_environment(
             continue;
         }
         let texts = if setting.is_list() {
-            value.split(',').map(|one| one.trim().to_string()).collect()
+            value.split(setting.separator()).map(|one| one.trim().to_string()).collect()
         } else {
             Vec::from([value])
         };

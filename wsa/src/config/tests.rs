@@ -54,6 +54,40 @@ fn a_flag_goes_before_a_variable_before_the_file_before_the_default() {
 }
 
 #[test]
+fn flags_as_variables_mean_the_same() {
+    let mut given = Given::new();
+    given.flag(Setting::Address, ["10.1.0.2/24", "fd01::2/64"]);
+    given.flag(Setting::Fault, ["name=a tx drop", "name=b rx dport=1,2 drop"]);
+    given.flag(Setting::Mtu, ["1400"]);
+    let variables: Vec<(String, String)> = given.variables().collect();
+    assert_eq!(
+        variables,
+        [
+            ("TAPSOCK_ADDRESS", "10.1.0.2/24,fd01::2/64"),
+            ("TAPSOCK_MTU", "1400"),
+            ("TAPSOCK_FAULT", "name=a tx drop;name=b rx dport=1,2 drop"),
+        ]
+        .map(|(name, value)| (name.to_string(), value.to_string()))
+    );
+    let by_flags = Configuration::resolve(&given, [], None).unwrap();
+    assert_eq!(Configuration::resolve(&Given::new(), variables, None).unwrap(), by_flags);
+    assert_eq!(by_flags.fault.len(), 2);
+
+    given.file = Some("tapsock.toml".into());
+    assert_eq!(given.variables().next().unwrap().0, "TAPSOCK_CONFIG");
+}
+
+#[test]
+fn a_wrong_rule_is_shown_with_the_place() {
+    let wrong = by_flag(Setting::Fault, "tx fly").unwrap_err();
+    let lines: Vec<&str> = wrong.lines().collect();
+    assert!(lines[0].starts_with("--fault: line 1, column 4: "), "{wrong}");
+    assert_eq!(lines[2..], ["1 | tx fly", "  |    ^^^"]);
+    let wrong = resolve(&[], &[("TAPSOCK_FAULT", "tx drop; rx")], None).unwrap_err();
+    assert!(wrong.starts_with("TAPSOCK_FAULT: "), "{wrong}");
+}
+
+#[test]
 fn each_name_has_its_own_precedence_and_a_list_replaces_a_list() {
     let file = "address = [\"10.1.0.2/24\", \"fd01::2/64\"]\nmtu = 1400\n";
     let made = resolve(&[(Setting::Address, "10.2.0.2/24")], &[], Some(file)).unwrap();
@@ -85,6 +119,11 @@ fn all_sources_say_the_same_thing_alike() {
         (Setting::Timing, "rfc6298"),
         (Setting::Seed, "18446744073709551615"),
         (Setting::Capture, "out.pcapng"),
+        (Setting::Faults, "lossy.toml"),
+        (Setting::Fault, "name=a tx drop"),
+        (Setting::Fault, "name=b rx drop"),
+        (Setting::Events, "events.jsonl"),
+        (Setting::Control, "control.socket"),
     ];
     let variables = [
         ("TAPSOCK_LINK", "tap:tapsock0"),
@@ -98,6 +137,10 @@ fn all_sources_say_the_same_thing_alike() {
         ("TAPSOCK_TIMING", "rfc6298"),
         ("TAPSOCK_SEED", "0xffffffffffffffff"),
         ("TAPSOCK_CAPTURE", "out.pcapng"),
+        ("TAPSOCK_FAULTS", "lossy.toml"),
+        ("TAPSOCK_FAULT", "name=a tx drop; name=b rx drop"),
+        ("TAPSOCK_EVENTS", "events.jsonl"),
+        ("TAPSOCK_CONTROL", "control.socket"),
     ];
     let file = r#"
         link = "tap:tapsock0"
@@ -111,6 +154,10 @@ fn all_sources_say_the_same_thing_alike() {
         timing = "rfc6298"
         seed = "0xffffffffffffffff"
         capture = "out.pcapng"
+        faults = "lossy.toml"
+        fault = ["name=a tx drop", "name=b rx drop"]
+        events = "events.jsonl"
+        control = "control.socket"
     "#;
     let made = resolve(&flags, &[], None).unwrap();
     assert_eq!(made, resolve(&[], &variables, None).unwrap());
@@ -207,6 +254,9 @@ fn a_wrong_value_gives_its_name_the_value_and_what_is_expected() {
         (Setting::Seed, "0xg", SEED),
         (Setting::Seed, "0x", SEED),
         (Setting::Capture, "", "the name of a file"),
+        (Setting::Faults, "", "the name of a fault script"),
+        (Setting::Events, "", "the name of a file"),
+        (Setting::Control, "", "the name of a socket, of at most 107 bytes"),
     ] {
         let sentence = by_flag(setting, text).unwrap_err();
         assert_eq!(sentence, std::format!("--{setting} is {text:?} but must be {expected}"));

@@ -11,9 +11,11 @@
 //! leader sleeps kicks it when the leader's condition has changed or its deadline has moved
 //! forward: nothing on the link would wake it.
 
+use std::any::Any;
+use std::boxed::Box;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{JoinHandle, Thread};
 use std::time::Instant as Clock;
 use std::vec::Vec;
@@ -87,6 +89,8 @@ struct Shared<L: Link> {
     background_sleep: OwnedFd,
     started: Clock,
     process: u32,
+    /// What lives as long as the stack works.
+    companions: Mutex<Vec<Box<dyn Any + Send>>>,
 }
 
 /// Threads share a stack whose link is a file descriptor.
@@ -154,6 +158,7 @@ impl<L: Link + Send + 'static> Threaded<L> {
             background_sleep,
             started: Clock::now(),
             process: std::process::id(),
+            companions: Mutex::new(Vec::new()),
         });
         let background = {
             let shared = Arc::clone(&shared);
@@ -167,6 +172,17 @@ impl<L: Link + Send + 'static> Threaded<L> {
     /// The time of the stack's clock, which starts when the engine is made.
     pub fn now(&self) -> Instant {
         self.shared.now()
+    }
+
+    /// Access for a thread that does not keep the engine alive.
+    pub fn handle(&self) -> Handle<L> {
+        Handle(Arc::downgrade(&self.shared))
+    }
+
+    /// Keeps `companion`, which watches or serves the stack, until [`Threaded::dismiss`], or until
+    /// the engine is shut down or dropped and everything was delivered.
+    pub fn attach(&self, companion: impl Any + Send) {
+        self.shared.companions().push(Box::new(companion));
     }
 
     /// Waits until every connection that was closed has delivered what was sent, or `budget` has
@@ -200,6 +216,31 @@ impl<L: Link + Send + 'static> Threaded<L> {
         if !self.deliver(linger) {
             log::warn!("a closed connection could not deliver everything within {linger}");
         }
+        self.dismiss();
+    }
+
+    /// Drops what was attached, in that order: for the end of a program whose process other
+    /// threads still hold.
+    pub fn dismiss(&self) {
+        let companions = std::mem::take(&mut *self.shared.companions());
+        // Outside the lock: they may want to attach or to ask.
+        drop(companions);
+    }
+}
+
+/// Access to an engine that may have ended.
+pub struct Handle<L: Link + Send + 'static>(Weak<Shared<L>>);
+
+impl<L: Link + Send + 'static> fmt::Debug for Handle<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Handle").field(&self.0.strong_count()).finish()
+    }
+}
+
+impl<L: Link + Send + 'static> Handle<L> {
+    /// As [`Engine::with`]; `None` when the engine has ended.
+    pub fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'static, L, Growable>) -> R) -> Option<R> {
+        Some(self.0.upgrade()?.with(f))
     }
 }
 
@@ -223,17 +264,7 @@ impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
     type Storage = Growable;
 
     fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'static, L, Growable>) -> R) -> R {
-        let mut state = self.shared.lock();
-        let now = self.shared.now();
-        let result = {
-            let State { core, stack, .. } = &mut *state;
-            f(&mut Access { core, stack, now })
-        };
-        state.advance(now);
-        let wakes = state.wakes();
-        drop(state);
-        self.shared.wake(wakes);
-        result
+        self.shared.with(f)
     }
 
     fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {
@@ -268,6 +299,24 @@ impl<L: Link + Send + 'static> Shared<L> {
     fn lock(&self) -> MutexGuard<'_, State<L>> {
         // A caller's closure that panicked has been reported; the state is whole between calls.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'static, L, Growable>) -> R) -> R {
+        let mut state = self.lock();
+        let now = self.now();
+        let result = {
+            let State { core, stack, .. } = &mut *state;
+            f(&mut Access { core, stack, now })
+        };
+        state.advance(now);
+        let wakes = state.wakes();
+        drop(state);
+        self.wake(wakes);
+        result
+    }
+
+    fn companions(&self) -> MutexGuard<'_, Vec<Box<dyn Any + Send>>> {
+        self.companions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn now(&self) -> Instant {
