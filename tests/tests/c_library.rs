@@ -124,6 +124,38 @@ fn clients_talk_to_the_kernel() {
 }
 
 #[test]
+fn a_c_program_runs_in_a_network_of_its_own_that_a_script_breaks() {
+    // The program makes its namespace itself; this one only tells whether that is permitted.
+    let Some(_kernel) = Kernel::start() else { return };
+    let program = compile(COMPILERS[0], "", &["client.c"]);
+    let script = scratch().join("prohibited.fault.toml");
+    let rule = "[[rule]]\nname = \"prohibited\"\nmatch = { dir = \"tx\", flags = \"+SYN\" }\n\
+                do = [\"drop\", { forge-icmp = { type = \"unreachable\", code = \"admin-prohibited\" } }]\n\
+                expect = { hits = \"1..\" }\n";
+    fs::write(&script, format!("version = 1\nseed = 7\n\n{rule}")).unwrap();
+    let capture = scratch().join("prohibited.pcapng");
+    let output = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+        .args(["run", "--timing", "test", "--faults"])
+        .arg(&script)
+        .arg("--capture")
+        .arg(&capture)
+        .arg("--")
+        .arg(&program)
+        .args(["10.77.0.1", "9", "x"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    // Without the script it is the kernel's RST: 10061.
+    assert!(said.starts_with("client: connect: error 10065\n"), "{said}");
+    let row = said.lines().find(|line| line.starts_with("prohibited")).unwrap();
+    assert!(row.ends_with("PASS") && said.contains("seed 0x7"), "{said}");
+    let recorded = fs::read(&capture).unwrap();
+    let carries = |text: &[u8]| recorded.windows(text.len()).any(|window| window == text);
+    assert!(carries(b"admin-prohibited") && carries(b"forged by rule=prohibited"));
+}
+
+#[test]
 fn a_select_server_serves_clients_of_the_kernel_side_by_side() {
     let Some(kernel) = Kernel::start() else { return };
     for compiler in COMPILERS {
