@@ -60,6 +60,7 @@ use smoltcp::time::Instant;
 pub use events::EventLog;
 pub use narrator::{Act, Narrator, Passage, Seen, Side, Told};
 pub use notation::Notation;
+pub use words::action_word;
 
 use super::pcapng::{Packet, Pcapng};
 use crate::fault::{Decide, Engine, Observer, Record};

@@ -173,7 +173,7 @@ impl Narrator {
             Record::Action { id, action, effect, .. } => {
                 self.turn_to(id);
                 if let Some(act) = self.acts.last_mut() {
-                    act.effects.push((words::action(action), effect));
+                    act.effects.push((words::action_word(action), effect));
                 }
             }
             Record::Lane { id, chance, .. } => {

@@ -579,7 +579,7 @@ fn a_silent_neighbor_by_an_event_is_an_event() {
     question.extend(PEER.1);
     bench.link.transmit(bench.now, &question).unwrap();
     let expected =
-        ["stack > 1: at 0.000000 s: event=1 arp-silence | an event verdict=drop; frame=1"];
+        ["stack > 1: at 0.000000 s: event=1 neighbor-silence | an event verdict=drop; frame=1"];
     assert_eq!(bench.packets(), expected);
     assert!(bench.log().contains(r#""before":"arp who-has 10.0.0.2 tell 10.0.0.1""#));
 }

@@ -5,11 +5,13 @@ use alloc::string::{String, ToString};
 
 use smoltcp::time::{Duration, Instant};
 
-use crate::fault::{Action, Event, EventAct, Forge, Hits, LinkFault, Name, NeighborFault, Verdict};
+use crate::fault::{
+    Action, Event, EventAct, Field, Forge, Hits, LinkFault, Name, NeighborFault, Verdict,
+};
 use crate::fault::{Counters, Switch};
 
-/// What an action is called.
-pub(super) fn action(action: &Action) -> &'static str {
+/// What an action is called in stories and logs: as scripts call it.
+pub fn action_word(action: &Action) -> &'static str {
     match action {
         Action::Drop => "drop",
         Action::Delay(_) => "delay",
@@ -21,7 +23,9 @@ pub(super) fn action(action: &Action) -> &'static str {
         Action::Hold { .. } => "hold-until",
         Action::Blackhole(_) => "blackhole",
         Action::Mark(_) => "mark-ecn",
-        Action::Set(_) => "set",
+        Action::Set(Field::Ttl(_)) => "set-ttl",
+        Action::Set(Field::Win(_)) => "set-win",
+        Action::Set(Field::Mss(_)) => "set-mss",
         Action::Strip(_) => "strip-option",
         Action::Split(_) => "split",
         Action::Merge(_) => "merge",
@@ -33,17 +37,17 @@ pub(super) fn action(action: &Action) -> &'static str {
         Action::Neighbor(fault) => neighbor(fault),
         Action::Link(_) => "link",
         Action::Mtu(_) => "mtu",
-        Action::Tag(_) => "tag",
+        Action::Tag(_) => "set-tag",
         Action::Hook(_) => "hook",
     }
 }
 
 fn neighbor(fault: &NeighborFault) -> &'static str {
     match fault {
-        NeighborFault::Silence => "arp-silence",
-        NeighborFault::Wrong(_) => "arp-wrong-mac",
-        NeighborFault::Conflict(_) => "arp-conflict",
-        NeighborFault::Flood(_) => "arp-flood",
+        NeighborFault::Silence => "neighbor-silence",
+        NeighborFault::Wrong(_) => "neighbor-wrong",
+        NeighborFault::Conflict(_) => "neighbor-conflict",
+        NeighborFault::Flood(_) => "neighbor-flood",
     }
 }
 
