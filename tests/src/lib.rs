@@ -16,6 +16,8 @@
 //! `/sys/class/net` show the one of the main thread instead; ask `ip`, or
 //! `/proc/thread-self/net`.
 
+pub mod taped;
+
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
 use std::thread::{self, JoinHandle};

@@ -13,10 +13,11 @@ use clap_complete::Shell;
 use wsa::config::Configuration;
 
 use crate::control::{self, ControlArgs};
+use crate::explain::ExplainArgs;
 use crate::output::{self, Failure};
 use crate::run::{self, RunArgs};
 use crate::settings::Settings;
-use crate::{connect, errors, listen, trace};
+use crate::{connect, errors, explain, listen, trace};
 
 /// Exit status, for the end of every help text.
 const STATUS: &str = "\
@@ -105,6 +106,14 @@ enum Verb {
     /// With --json the answer is shown as it came.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Control(ControlArgs),
+    /// Say what a fault script did to a packet of a capture, and why
+    ///
+    /// The capture must have both sides of a script, as --capture beside a script makes it; it
+    /// carries the script, which is run again over the frames that entered it. So also the rules
+    /// that did not act are told, with the reason. Without a number, the time line of the whole
+    /// capture is shown.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Explain(ExplainArgs),
 
     /// Print a completion script for a shell
     #[command(after_help = STATUS, after_long_help = STATUS)]
@@ -280,6 +289,7 @@ impl Cli {
             Verb::Trace(args) => trace::main(&args, json),
             Verb::Run(args) => return run::main(&args, &settings.given(), &configured()?, json),
             Verb::Control(args) => control::main(&args, json),
+            Verb::Explain(args) => explain::main(&args, json),
             Verb::Completions { shell } => completions(shell),
             Verb::Man { directory } => manual(&directory),
         }?;

@@ -13,6 +13,7 @@ pub mod connect;
 pub mod control;
 pub mod describe;
 pub mod errors;
+pub mod explain;
 pub mod frames;
 pub mod http;
 pub mod join;

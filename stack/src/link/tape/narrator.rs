@@ -123,7 +123,7 @@ struct Memory {
     entered: Instant,
     digest: u64,
     flow: u32,
-    touched: Vec<Name>,
+    touched: Vec<String>,
     delayed: Vec<String>,
     changed: Vec<String>,
     copies: u64,
@@ -448,7 +448,7 @@ impl Narrator {
             outstanding: u64::from(matches!(verdict, Verdict::Pass | Verdict::Later(_))),
         };
         for act in self.acts.iter().filter(|act| !act.copy) {
-            memory.touched.push(act.name);
+            memory.touched.push(format!("rule={}", act.name));
             for (action, effect) in &act.effects {
                 memory.outstanding += u64::from(effect.copies) + u64::from(effect.split);
                 let by = format!("rule={}", act.name);
@@ -470,6 +470,9 @@ impl Narrator {
         }
         if self.chance.corrupt {
             memory.changed.push("link-model".into());
+        }
+        if self.chance != Chance::default() {
+            memory.touched.push("link-model".into());
         }
         if memory.outstanding == 0 {
             return;
@@ -564,12 +567,8 @@ impl Narrator {
             let by = if by.is_empty() { "link-model".into() } else { by.join(", ") };
             parts.push(format!("changed by {by}"));
         }
-        if parts.is_empty() {
-            let touched = memory.touched.iter().map(|name| format!("rule={name}"));
-            parts.push(format!("unchanged by {}", touched.collect::<Vec<_>>().join(", ")));
-            if memory.touched.is_empty() {
-                parts.clear();
-            }
+        if parts.is_empty() && !memory.touched.is_empty() {
+            parts.push(format!("unchanged by {}", memory.touched.join(", ")));
         }
         parts.join("; ")
     }
