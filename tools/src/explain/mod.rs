@@ -86,7 +86,7 @@ fn packet<'r>(recording: &'r Recording, file: &Path, number: u64) -> Result<&'r 
 fn frame<'r>(recording: &'r Recording, file: &Path, number: u64) -> Result<&'r Packet, Failure> {
     recording.packets.iter().find(|packet| packet.frame == Some(number)).ok_or_else(|| {
         let mut frames = recording.packets.iter().filter_map(|packet| packet.frame);
-        let (first, last) = (frames.next().unwrap_or(0), frames.last().unwrap_or(0));
+        let (first, last) = (frames.next().unwrap_or(0), frames.next_back().unwrap_or(0));
         let file = file.display();
         Failure::Usage(format!(
             "{file} has frames {first} to {} on the stack's side; --frame {number} is none of them",

@@ -91,6 +91,9 @@ pub(super) struct Heading {
     script_bytes: usize,
 }
 
+/// No time of a file is taken to be later, in microseconds: sums of times must not overflow.
+const LATEST: i64 = 1 << 60;
+
 /// The most memory of each kind that an engine is made with again, in bytes.
 const MEMORY: usize = 256 << 20;
 
@@ -221,7 +224,7 @@ impl Reader {
         let [high, low] = [4, 8].map(|at| u64::from(u32_at(body, at).unwrap_or(0)));
         let time = (high << 32 | low).saturating_mul(nanos);
         let micros = time.saturating_sub(self.recording.heading.epoch) / 1000;
-        Instant::from_micros(i64::try_from(micros).unwrap_or(i64::MAX))
+        Instant::from_micros(i64::try_from(micros).unwrap_or(LATEST).min(LATEST))
     }
 
     fn packet(&mut self, body: &[u8]) -> Option<Packet> {
@@ -291,7 +294,8 @@ fn heading(line: &str) -> Option<Heading> {
             "began" => {
                 let (seconds, micros) = value.split_once('.')?;
                 let (seconds, micros): (i64, i64) = (seconds.parse().ok()?, micros.parse().ok()?);
-                heading.began = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
+                let began = seconds.checked_mul(1_000_000)?.checked_add(micros)?;
+                heading.began = began.clamp(0, LATEST);
             }
             "entered" => heading.entered = value.parse().ok()?,
             "frames" => heading.frames = value.parse().ok()?,

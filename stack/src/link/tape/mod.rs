@@ -16,6 +16,10 @@
 //! **Frame N of the evidence of a failure is the Nth packet of the interface `stack`.** Where a
 //! packet of it has a comment, this ends with `frame=N`.
 //!
+//! To a reader that follows connections the second side of a segment looks like a retransmission.
+//! One side alone is a capture as any other:
+//! `tshark -r FILE -Y 'frame.interface_name == "stack"' -w ONE.pcapng`.
+//!
 //! A packet has a comment if a rule or the link model touched it, such as
 //! `rule=lose-1st-synack fired=1 verdict=drop`, `link-model verdict=lost`,
 //! `rule=slow fired=3 delay=40 ms`, and on the other side `delayed 40 ms by rule=slow`,
