@@ -1,7 +1,7 @@
 //! Two simulated hosts that talk over a link which a fault script breaks, and the recordings of it.
 
 use tapsock_stack::fault::text::{Document, Nothing};
-use tapsock_stack::fault::{Answer, HookCall};
+use tapsock_stack::fault::{Answer, Engine, HookCall};
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{BindAddress, Family, Share, Transport};
 use tapsock_stack::sim::{Host, Pair, Repeat};
@@ -44,7 +44,7 @@ pub fn tape(script: &str, seed: u64) -> Taped {
         (pair.client.tape(tape.clone(), script), pair.client.event_log(log.clone(), script));
     let (Some(taping), Some(logging)) = recordings else { panic!("there are faults") };
     talk(&pair);
-    faults.with(|engine, now| engine.tell_report(now));
+    faults.with(Engine::tell_report);
     taping.flush().unwrap_or_else(|error| panic!("{error}"));
     logging.flush().unwrap_or_else(|error| panic!("{error}"));
     Taped { tape: tape.to_vec(), log: log.to_vec() }
