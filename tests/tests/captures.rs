@@ -161,8 +161,8 @@ fn number_of(text: &str) -> Option<u64> {
 
 impl Shown {
     fn story(&self) -> Option<&str> {
-        let stories = self.comments.iter().filter(|comment| !comment.starts_with("at "));
-        stories.last().map(String::as_str)
+        let mut stories = self.comments.iter().filter(|comment| !comment.starts_with("at "));
+        stories.next_back().map(String::as_str)
     }
 
     fn enters(&self) -> bool {
@@ -202,8 +202,7 @@ fn tshark_reads_what_every_action_does() {
         return;
     }
     let mut seen = BTreeSet::new();
-    for number in 0..SCRIPTS.len() {
-        let (name, what) = SCRIPTS[number];
+    for (number, (name, what)) in SCRIPTS.into_iter().enumerate() {
         let Taped { tape, .. } = tape(&script(number), 5);
         let file = File::new(&number.to_string(), &tape);
         let packets = read(&file.0);
