@@ -106,6 +106,7 @@ enum Verb {
     /// With --json the answer is shown as it came.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Control(ControlArgs),
+
     /// Say what a fault script did to a packet of a capture, and why
     ///
     /// The capture must have both sides of a script, as --capture beside a script makes it; it
