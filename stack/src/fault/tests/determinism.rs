@@ -192,3 +192,21 @@ fn delays_follow_their_distribution() {
         assert!((98.5..102.0).contains(&mean), "{dist:?} {mean}");
     }
 }
+
+/// If one number decided both, what fires by chance would be delayed by less than the mean only.
+#[test]
+fn whether_a_rule_fires_says_nothing_about_what_it_does() {
+    for decide in [Decide::Stream, Decide::Hash] {
+        let delay = Action::Delay(Delay::uniform(millis(20), millis(20)));
+        let rule = Rule::new("late").when(When::prob(0.5)).does(&[delay]);
+        let mut bench = Bench::of(Script::new(1).with_rules([rule].to_vec()).deciding(decide));
+        let (mut early, mut late) = (0, 0);
+        for number in 0..100 {
+            if bench.tx(&udp(1, 2, &[number])).is_empty() {
+                early += bench.after(20).len();
+                late += bench.after(20).len();
+            }
+        }
+        assert!(early > 10 && late > 10, "{decide:?}: {early} and {late}");
+    }
+}

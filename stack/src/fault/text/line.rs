@@ -13,7 +13,7 @@ use siphasher::sip::SipHasher13;
 
 use super::error::{Flaw, TextError};
 use super::node::{Entry, Kind, Node, choice, shortened};
-use super::read::{self, Names};
+use super::read::{self, Names, misplaced};
 use super::{names, words, write};
 use crate::fault::{Name, Rule};
 
@@ -161,11 +161,6 @@ fn attach(last: &mut Node, owners: &[&str], key: &str, at: &Range<usize>, value:
         }
         _ => false,
     }
-}
-
-fn misplaced(key: &str, at: &Range<usize>, owners: &[&str]) -> Flaw {
-    let owners = owners.join(", ");
-    Flaw::new(at, format!("{key} stands behind the action that it belongs to: {owners}"))
 }
 
 fn unknown(word: &str, at: &Range<usize>) -> Flaw {

@@ -468,8 +468,17 @@ fn action(word: &Word<'_>, names: &mut Names) -> Read<Action> {
 }
 
 fn unknown(noun: &str, word: &str, at: &Range<usize>, known: &[&str]) -> Flaw {
+    if let Some((_, owners)) = words::BESIDE.iter().find(|(beside, _)| *beside == word) {
+        return misplaced(word, at, owners);
+    }
     let choice = choice(word, known);
     Flaw::new(at, format!("there is no {noun} \"{}\"{choice}", shortened(word)))
+}
+
+/// A field that stands beside nothing that it belongs to.
+pub(super) fn misplaced(key: &str, at: &Range<usize>, owners: &[&str]) -> Flaw {
+    let owners = owners.join(", ");
+    Flaw::new(at, format!("{key} stands behind the action that it belongs to: {owners}"))
 }
 
 pub(super) fn delay(mut fields: Fields<'_>) -> Read<Delay> {

@@ -403,6 +403,17 @@ name = "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
 1 | �[31m = 1
   |  ^",
         ),
+        (
+            r#"version = 1
+[[rule]]
+name = "r"
+do = { jitter = "4 ms" }
+"#,
+            r#"line 4, column 8: jitter stands behind the action that it belongs to: delay
+  |
+4 | do = { jitter = "4 ms" }
+  |        ^^^^^^"#,
+        ),
     ];
     check(&cases, complaint);
 }
