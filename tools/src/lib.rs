@@ -23,5 +23,6 @@ pub mod output;
 pub mod run;
 pub mod session;
 pub mod settings;
+pub mod stage;
 pub mod timeline;
 pub mod trace;

@@ -25,6 +25,7 @@ use wsa::config::{Configuration, LinkChoice, ProfileChoice, TimingChoice};
 
 pub use self::evidence::Evidence;
 pub use self::row::Row;
+pub use crate::stage::Medium;
 
 use self::row::{Pace, ROWS, Scene};
 use self::simulated::SimulatedStage;
@@ -33,18 +34,6 @@ use crate::cli::{self, ErrorsArgs};
 use crate::frames::{self, Frame};
 use crate::namespace;
 use crate::output::Failure;
-
-/// Where rows are provoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Medium {
-    /// Simulated hosts in virtual time.
-    #[default]
-    Simulated,
-    /// A TAP device with the Linux kernel as the peer, each in a network namespace of its own.
-    /// Without root the process must have entered a user namespace by
-    /// [`namespace::enter`] before it had threads.
-    Tap,
-}
 
 /// What became of a row.
 #[derive(Debug, Clone)]

@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tapsock_stack::event::Cause;
 use tapsock_stack::time::Duration;
 use wsa::constants::{
-    AF_INET, AF_INET6, CF_REJECT, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SD_BOTH, SD_SEND,
-    SO_REUSEADDR, SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_MAXRTMS,
+    AF_INET, CF_REJECT, IPPROTO_IPV6, IPPROTO_TCP, IPV6_V6ONLY, SD_BOTH, SD_SEND, SO_REUSEADDR,
+    SOCK_DGRAM, SOCK_STREAM, SOL_SOCKET, TCP_FAIL_CONNECT_ON_ICMP_ERROR, TCP_MAXRTMS,
 };
 use wsa::qos::SERVICETYPE_GUARANTEED;
 use wsa::{
@@ -18,9 +18,10 @@ use wsa::{
 };
 
 use super::row::{Ip, Pointer, Row, Way};
-use super::stage::{Party, Stage};
+use super::stage::Stage;
 use crate::frames;
 use crate::output::Failure;
+use crate::stage::{self, Party};
 
 /// What came of a provocation.
 #[derive(Debug, Clone, Default)]
@@ -184,7 +185,7 @@ impl<S: Stage> Script<'_, S> {
     }
 
     fn stream(&self, ip: Ip) -> Result<SocketHandle, Failure> {
-        first("socket", self.process.socket(family(ip), SOCK_STREAM, IPPROTO_TCP))
+        first("socket", self.process.socket(ip.family(), SOCK_STREAM, IPPROTO_TCP))
     }
 
     fn started_stream(&self, ip: Ip) -> Result<SocketHandle, Failure> {
@@ -302,7 +303,7 @@ impl<S: Stage> Script<'_, S> {
             Way::PortZero => SocketAddr::new(peer.ip(), 0),
             Way::Broadcast => SocketAddr::from((Ipv4Addr::BROADCAST, port)),
             Way::Multicast => SocketAddr::from((Ipv4Addr::new(224, 0, 0, 1), port)),
-            Way::MappedOnV6Only => SocketAddr::from((super::stage::PEER_V4.to_ipv6_mapped(), port)),
+            Way::MappedOnV6Only => SocketAddr::from((stage::PEER_V4.to_ipv6_mapped(), port)),
             Way::V6NameOnV4Socket => Party::Listening.address(Ip::V6),
             _ => peer,
         });
@@ -515,13 +516,6 @@ impl Came {
         };
         let frames = (self.frames.1, self.frames.1);
         Self { got: code.unwrap_or(0), cause: None, frames, wrong }
-    }
-}
-
-fn family(ip: Ip) -> i32 {
-    match ip {
-        Ip::V4 => AF_INET,
-        Ip::V6 => AF_INET6,
     }
 }
 

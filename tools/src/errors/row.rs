@@ -3,6 +3,8 @@
 use wsa::config::ProfileChoice;
 use wsa::{Error, Profile};
 
+pub(super) use crate::stage::Ip;
+
 /// One way to one code of WSAConnect's error table.
 #[derive(Debug, Clone, Copy)]
 pub struct Row {
@@ -56,13 +58,6 @@ pub(super) enum Scene {
     Anywhere,
     /// The kernel has no simple way to say this.
     Simulated,
-}
-
-/// The address family of a row with packets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ip {
-    V4,
-    V6,
 }
 
 /// What a pointer argument is.

@@ -6,29 +6,27 @@
 
 use std::io;
 use std::net::{IpAddr, TcpListener};
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use tapsock_stack::config::Route;
 use tapsock_stack::link::Link;
 use tapsock_stack::link::capture::{Capture, SharedBuffer};
-use tapsock_stack::link::tap::TapError;
 use tapsock_stack::time::Duration;
-use tapsock_stack::wire::IpCidr;
 use wsa::Process;
-use wsa::config::{Configuration, KERNEL_V4, KERNEL_V6, STACK_V4, STACK_V6, TimingChoice};
+use wsa::config::{Configuration, TimingChoice};
 use wsa::engine::Engine;
 use wsa::engine::threaded::Threaded;
-use wsa::start::{AnyLink, FaultyLink, StartError, ThreadedProcess, open_link, start_on};
+use wsa::start::{FaultyLink, StartError, ThreadedProcess, start_on};
 
-use super::row::{Ip, Pace, Row};
-use super::stage::{LISTENING_PORT, PEER_V4, PEER_V6, Party, ROUTED, Stage};
+use super::row::{Pace, Row};
+use super::stage::Stage;
 use super::{Medium, Outcome, outcome, rows, syn_timing};
-use crate::namespace::{self, DEVICE, Fate, NamespaceError};
+use crate::namespace::{self, DEVICE, NamespaceError};
 use crate::output::Failure;
+use crate::stage::tap::{Kernel, configured, environment, open_released};
+use crate::stage::{LISTENING_PORT, PEER_V4, PEER_V6};
 
 /// How many namespaces there are at a time.
 const WORKERS: usize = 8;
@@ -101,15 +99,13 @@ fn one(
 ) -> Done {
     let kernel = match kernel {
         Some(kernel) => kernel,
-        None => kernel.insert(Kernel::new(configuration.mtu).map_err(|error| environment(&error))?),
+        None => {
+            kernel.insert(self::kernel(configuration.mtu).map_err(|error| environment(&error))?)
+        }
     };
     kernel.ensure_device().map_err(|error| environment(&error))?;
 
-    let mut configuration = configuration.clone();
-    configuration.addresses = vec![STACK_V4, STACK_V6];
-    configuration.gateways = Vec::new();
-    configuration.routes = routes()?;
-    configuration.capture = None;
+    let mut configuration = configured(configuration)?;
     // One Ethernet address for all rows: the kernel remembers whom it has seen.
     configuration.mac = Some(configuration.hardware_address(seed));
     configuration.seed = Some(seed.wrapping_add(number as u64));
@@ -121,78 +117,32 @@ fn one(
     outcome(&stage, row, configuration.profile)
 }
 
-fn environment(error: &NamespaceError) -> Failure {
-    Failure::Environment(error.to_string())
-}
-
-fn routes() -> Result<Vec<Route>, Failure> {
-    let mut routes = Vec::new();
-    for (_, ip, prefix) in ROUTED {
-        let gateway = if ip == Ip::V4 { KERNEL_V4.address() } else { KERNEL_V6.address() };
-        routes.push(Route { destination: prefix_of(prefix)?, gateway: Some(gateway) });
+/// The kernel in the namespace of a worker, with its listeners.
+fn kernel(mtu: usize) -> Result<Kernel, NamespaceError> {
+    let kernel = Kernel::new(mtu)?;
+    for address in [PEER_V4.into(), PEER_V6.into()] {
+        listen(address).map_err(|why| NamespaceError::Setting {
+            path: format!("port {LISTENING_PORT} of the kernel"),
+            why,
+        })?;
     }
-    Ok(routes)
+    Ok(kernel)
 }
 
-fn prefix_of(text: &str) -> Result<IpCidr, Failure> {
-    text.parse().map_err(|()| Failure::Told(format!("{text} is no prefix")))
-}
-
-/// The kernel in the namespace of a worker.
-struct Kernel {
-    mtu: usize,
-}
-
-impl Kernel {
-    /// Enters a namespace and makes the kernel a peer and a router in it.
-    fn new(mtu: usize) -> Result<Self, NamespaceError> {
-        namespace::enter()?;
-        namespace::make_tap(DEVICE, mtu, &[KERNEL_V4, KERNEL_V6])?;
-        namespace::forward()?;
-        for (party, ip, prefix) in ROUTED {
-            let fate = match (party, ip) {
-                (Party::NoWayOn, Ip::V4) => Fate::Throw,
-                // The kernel has no host unreachable for IPv6: this is 1/0 as well.
-                (Party::NoWayOn, Ip::V6) | (Party::HostUnreachable, _) => Fate::Unreachable,
-                (Party::Prohibited, _) => Fate::Prohibit,
-                _ => Fate::Blackhole,
-            };
-            if let Ok(prefix) = prefix.parse() {
-                namespace::add_route(fate, prefix)?;
+/// Accepts connections and closes each when the stack has closed its side.
+fn listen(address: IpAddr) -> io::Result<()> {
+    let listener = TcpListener::bind((address, LISTENING_PORT))?;
+    let serve = move || {
+        for stream in listener.incoming() {
+            let Ok(mut stream) = stream else { return };
+            // A row may end without a word to its peer: the connection goes with the program.
+            let drain = move || io::copy(&mut stream, &mut io::sink());
+            if thread::Builder::new().spawn(drain).is_err() {
+                return;
             }
         }
-        for address in [PEER_V4.into(), PEER_V6.into()] {
-            Self::listen(address).map_err(|why| NamespaceError::Setting {
-                path: format!("port {LISTENING_PORT} of the kernel"),
-                why,
-            })?;
-        }
-        Ok(Self { mtu })
-    }
-
-    /// Accepts connections and closes each when the stack has closed its side.
-    fn listen(address: IpAddr) -> io::Result<()> {
-        let listener = TcpListener::bind((address, LISTENING_PORT))?;
-        let serve = move || {
-            for stream in listener.incoming() {
-                let Ok(mut stream) = stream else { return };
-                // A row may end without a word to its peer: the connection goes with the program.
-                let drain = move || io::copy(&mut stream, &mut io::sink());
-                if thread::Builder::new().spawn(drain).is_err() {
-                    return;
-                }
-            }
-        };
-        thread::Builder::new().spawn(serve).map(drop)
-    }
-
-    /// Makes the device again after a row has taken it away.
-    fn ensure_device(&self) -> Result<(), NamespaceError> {
-        if namespace::ip(&format!("link show dev {DEVICE}")).is_ok() {
-            return Ok(());
-        }
-        namespace::make_tap(DEVICE, self.mtu, &[KERNEL_V4, KERNEL_V6])
-    }
+    };
+    thread::Builder::new().spawn(serve).map(drop)
 }
 
 struct TapStage {
@@ -220,20 +170,6 @@ impl TapStage {
         let epoch = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
         let epoch = Duration::from_micros(u64::try_from(epoch).unwrap_or(u64::MAX));
         Ok(Self { process: Arc::new(process), recording, epoch })
-    }
-}
-
-/// Opens the device, which the row before has given back. A program that another worker starts
-/// holds every descriptor of this process for a moment, until it is itself.
-fn open_released(configuration: &Configuration) -> Result<(AnyLink, Option<OwnedFd>), StartError> {
-    let end = Instant::now() + NOTICED;
-    loop {
-        match open_link(configuration, Some(DEVICE)) {
-            Err(StartError::Tap(TapError::InUse(_))) if Instant::now() < end => {
-                thread::sleep(std::time::Duration::from_millis(5));
-            }
-            other => return other,
-        }
     }
 }
 
