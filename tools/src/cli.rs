@@ -17,14 +17,14 @@ use crate::explain::ExplainArgs;
 use crate::output::{self, Failure};
 use crate::run::{self, RunArgs};
 use crate::settings::Settings;
-use crate::{connect, errors, explain, listen, trace};
+use crate::{connect, errors, explain, faults, listen, trace};
 
 /// Exit status, for the end of every help text.
 const STATUS: &str = "\
 Exit status:
   0  all went as it should
-  1  a row of the table does not hold, or a connection failed
-  2  the command line, a TAPSOCK_* variable or the file is wrong
+  1  a row of the table or an expectation does not hold, or a connection failed
+  2  the command line, a TAPSOCK_* variable, the file or a script is wrong
   3  the environment lacks something: a right, a device, a program";
 
 /// Provoke, explain and run Winsock connects over a userspace stack
@@ -75,6 +75,21 @@ enum Verb {
     /// standard input and output.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Listen(ListenArgs),
+
+    /// Run fault scripts: break the network on purpose, and see whether what was expected comes
+    ///
+    /// A script in TOML says what is broken ([[rule]], [[event]], [link]), what runs meanwhile
+    /// ([scenario]) and what must come of it ([expect]). scripts/faults has one for each way in
+    /// which a network can fail a WSAConnect, and for links as they are.
+    ///
+    /// In virtual time the same script and seed give the same packets; with --tap the Linux kernel
+    /// is the peer. --seed replaces the script's seed. --capture names a file, or for several
+    /// scripts a directory.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Faults {
+        #[command(subcommand)]
+        command: FaultsCommand,
+    },
 
     /// Draw a connection of a capture: time-sequence graph and ladder diagram
     ///
@@ -137,6 +152,72 @@ pub struct ErrorsArgs {
     /// Use a TAP device in a private namespace, with the Linux kernel as the peer
     #[arg(long)]
     pub tap: bool,
+}
+
+/// What `tapsock faults` does.
+#[derive(Debug, Subcommand)]
+pub enum FaultsCommand {
+    /// Say what is wrong with scripts, with the line and a caret
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Check {
+        /// Scripts, or folders of scripts
+        #[arg(required = true, value_name = "FILE")]
+        paths: Vec<PathBuf>,
+    },
+
+    /// Show what each script of a folder does and expects
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    List {
+        /// The folder
+        #[arg(default_value = "scripts/faults")]
+        folder: PathBuf,
+    },
+
+    /// Run scripts and say whether what they expect comes
+    ///
+    /// One script is shown whole; of several, what does not hold. A rule that never fires fails
+    /// the run unless it says expect.hits = 0. A script that expected-failures.toml in its folder
+    /// names has to fail.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Run {
+        /// Scripts, or folders of scripts
+        #[arg(required = true, value_name = "FILE-or-FOLDER")]
+        paths: Vec<PathBuf>,
+
+        /// Use a TAP device in a private namespace, with the Linux kernel as the peer
+        #[arg(long)]
+        tap: bool,
+
+        /// Run each script without its faults as well, which must fail
+        #[arg(long)]
+        twin: bool,
+
+        /// Write the decisions of the run to a file, for faults replay
+        #[arg(long, value_name = "FILE.jsonl")]
+        record: Option<PathBuf>,
+    },
+
+    /// Make a recorded run again, decision by decision
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Replay {
+        /// What faults run --record has written
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+    },
+
+    /// Reduce a failing run to the smallest script that fails in the same way
+    ///
+    /// The script is printed to standard output, and was run before that. This happens in virtual
+    /// time.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Shrink {
+        /// The script
+        file: PathBuf,
+
+        /// How many runs it may take
+        #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
+        runs: usize,
+    },
 }
 
 /// What `tapsock connect` takes.
@@ -287,6 +368,7 @@ impl Cli {
             Verb::Errors(args) => errors::main(&args, &configured()?, json),
             Verb::Connect(args) => connect::main(&args, &configured()?, json),
             Verb::Listen(args) => listen::main(&args, &configured()?, json),
+            Verb::Faults { command } => faults::main(&command, &configured()?, json),
             Verb::Trace(args) => trace::main(&args, json),
             Verb::Run(args) => return run::main(&args, &settings.given(), &configured()?, json),
             Verb::Control(args) => control::main(&args, json),

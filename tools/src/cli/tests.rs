@@ -15,11 +15,18 @@ fn the_definition_is_sound() {
 
 #[test]
 fn every_verb_takes_json_and_seed() {
-    let verbs = [
-        &["errors"][..],
+    let faults = ["check", "list", "run", "replay", "shrink"].map(|verb| ["faults", verb, "x"]);
+    let [check, list, run, replay, shrink] = &faults;
+    let verbs: [&[&str]; 9] = [
+        &["errors"],
         &["connect", "1.2.3.4:5"],
         &["listen", "80"],
         &["trace", "a.pcapng", "--list"],
+        check,
+        list,
+        run,
+        replay,
+        shrink,
     ];
     for verb in verbs {
         let cli = parse(&[verb, &["--json", "--seed", "7"]].concat()).unwrap();
@@ -80,6 +87,17 @@ fn a_wrong_command_line_is_status_2_and_one_sentence() {
 }
 
 #[test]
+fn a_script_that_cannot_be_read_is_status_2() {
+    for verb in ["check", "run", "replay", "shrink"] {
+        assert_eq!(status(&["faults", verb, "/nowhere.toml"]), 2);
+    }
+    assert_eq!(status(&["faults"]), 2);
+    assert_eq!(status(&["faults", "run"]), 2);
+    assert_eq!(status(&["faults", "run", "x", "--tap", "--link", "loopback"]), 2);
+    assert_eq!(status(&["faults", "run", "../scripts/faults", "--record", "/tmp/x"]), 2);
+}
+
+#[test]
 fn manual_pages_and_completions_cover_all_verbs() {
     let directory = std::env::temp_dir().join(format!("tapsock-man-{}", std::process::id()));
     manual(&directory).unwrap();
@@ -89,6 +107,7 @@ fn manual_pages_and_completions_cover_all_verbs() {
         "tapsock-connect.1",
         "tapsock-listen.1",
         "tapsock-trace.1",
+        "tapsock-faults-run.1",
     ] {
         let page = fs::read_to_string(directory.join(page)).unwrap();
         assert!(page.contains("Exit status"), "{page}");
@@ -98,5 +117,9 @@ fn manual_pages_and_completions_cover_all_verbs() {
     let mut script = Vec::new();
     clap_complete::generate(Shell::Bash, &mut Cli::command(), "tapsock", &mut script);
     let script = String::from_utf8(script).unwrap();
-    assert!(["errors", "connect", "listen", "--capture"].iter().all(|word| script.contains(word)));
+    assert!(
+        ["errors", "connect", "listen", "shrink", "--capture"]
+            .iter()
+            .all(|word| script.contains(word))
+    );
 }

@@ -9,7 +9,7 @@ pub(crate) mod tap;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use wsa::constants::{AF_INET, AF_INET6};
 
 /// Where scenes are played.
@@ -25,7 +25,7 @@ pub enum Medium {
 }
 
 /// An address family.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ip {
     /// IPv4.
@@ -46,7 +46,7 @@ impl Ip {
 }
 
 /// A party out there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Party {
     /// On the link, with a listening port.
@@ -76,6 +76,21 @@ pub(crate) const LISTENING_PORT: u16 = 7777;
 const CLOSED_PORT: u16 = 9;
 
 impl Party {
+    /// Its name in scripts.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Listening => "listening",
+            Self::Closed => "closed",
+            Self::Blackhole => "blackhole",
+            Self::NoWayOn => "no-way-on",
+            Self::HostUnreachable => "host-unreachable",
+            Self::Prohibited => "prohibited",
+            Self::PortUnreachable => "port-unreachable",
+            Self::Nobody => "nobody",
+            Self::Unrouted => "unrouted",
+        }
+    }
+
     /// Where it is.
     pub(crate) fn address(self, ip: Ip) -> SocketAddr {
         let port = if self == Self::Listening { LISTENING_PORT } else { CLOSED_PORT };

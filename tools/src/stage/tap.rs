@@ -59,7 +59,8 @@ impl Kernel {
     }
 }
 
-/// `configuration` with the addresses and routes of this stage, and without a capture file.
+/// `configuration` with the addresses and routes of this stage, and without files and faults: who
+/// plays on it has its own.
 ///
 /// # Errors
 /// Only when this program is wrong.
@@ -69,6 +70,10 @@ pub(crate) fn configured(configuration: &Configuration) -> Result<Configuration,
     configuration.gateways = Vec::new();
     configuration.routes = routes()?;
     configuration.capture = None;
+    configuration.faults = None;
+    configuration.fault = Vec::new();
+    configuration.events = None;
+    configuration.control = None;
     Ok(configuration)
 }
 

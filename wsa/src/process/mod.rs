@@ -20,6 +20,7 @@ pub(crate) use thread::Fault;
 use core::marker::PhantomData;
 
 use tapsock_stack::event::Cause;
+use tapsock_stack::tcp::TcpInfo;
 
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
@@ -91,6 +92,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// The evidence of a socket's last failure, also where no call has reported it yet.
     pub fn cause(&self, s: SocketHandle) -> Option<Cause> {
         self.look(|access| access.cause(s))
+    }
+
+    /// The numbers of a stream's connection, as SIO_TCP_INFO gives them; `None` without one.
+    pub fn tcp_info(&self, s: SocketHandle) -> Option<TcpInfo> {
+        self.look(|access| access.numbers(s))
     }
 
     /// WSAGetLastError: the code of the calling thread's last failed call, 0 after a call that

@@ -6,7 +6,7 @@ use tapsock_stack::event::{
 use tapsock_stack::link::Link;
 use tapsock_stack::port::BindError;
 use tapsock_stack::storage::Storage;
-use tapsock_stack::tcp::{Close, OpenError, Phase, RouteError};
+use tapsock_stack::tcp::{Close, OpenError, Phase, RouteError, TcpInfo};
 
 use super::{Awaited, Socket, State};
 use crate::engine::Access;
@@ -93,6 +93,14 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             State::Idle | State::Listening(_) | State::Datagram(_) => None,
         }
         .or(socket.failure.cause)
+    }
+
+    /// The numbers of a socket's connection.
+    pub(crate) fn numbers(&self, s: SocketHandle) -> Option<TcpInfo> {
+        match self.core.sockets.get(s)?.state {
+            State::Connected(id) => self.stack.tcp_info(id),
+            _ => None,
+        }
     }
 
     /// A call refused because there is no way to the destination.
