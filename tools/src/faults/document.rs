@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use tapsock_stack::fault::text::{Clock, Document};
+use tapsock_stack::fault::text::{Clock, Document, Warning};
 
 use super::expect::Expect;
 use super::loaded;
@@ -60,9 +60,9 @@ impl Loaded {
         case(&self.document)
     }
 
-    /// What looks like a mistake, each in a sentence.
-    pub fn warnings(&self) -> Vec<String> {
-        Vec::new()
+    /// What is allowed but hardly meant.
+    pub fn warnings(&self) -> Vec<Warning> {
+        self.document.lint()
     }
 
     /// Whether it is for virtual time alone.

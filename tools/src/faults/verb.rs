@@ -70,7 +70,8 @@ fn check(paths: &[PathBuf]) -> Result<(), Failure> {
         match Loaded::read(path) {
             Ok(loaded) => {
                 for warning in loaded.warnings() {
-                    output::line(&format!("{}: {warning}", path.display()))?;
+                    let warning = warning.in_file(path.display().to_string());
+                    output::line(&format!("warning: {}", warning.to_string().trim_end()))?;
                 }
             }
             Err(failure) => {

@@ -1,7 +1,7 @@
 //! Where scenes are played: the hosts, the router and the silence around one stack.
 //!
-//! There are two stages, [`simulated`] in virtual time and [`tap`] with the Linux kernel as the
-//! peer and as the router. Both have the same addresses, so that what is played is one piece of
+//! There are two stages: `simulated` in virtual time, and `tap` with the Linux kernel as the peer
+//! and as the router. Both have the same addresses, so that what is played is one piece of
 //! code for both. What the peer does is up to whoever uses the stage.
 
 pub(crate) mod simulated;
