@@ -1,5 +1,6 @@
 //! The network on a TAP device, with the Linux kernel as the peer and as the router.
 
+use std::fs;
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -31,6 +32,7 @@ impl Kernel {
     pub(crate) fn new(mtu: usize) -> Result<Self, NamespaceError> {
         namespace::enter()?;
         namespace::make_tap(DEVICE, mtu, &[KERNEL_V4, KERNEL_V6])?;
+        await_neighbor_discovery();
         namespace::forward()?;
         for (party, ip, prefix) in ROUTED {
             let fate = match (party, ip) {
@@ -56,6 +58,21 @@ impl Kernel {
             return Ok(());
         }
         namespace::make_tap(DEVICE, self.mtu, &[KERNEL_V4, KERNEL_V6])
+    }
+}
+
+/// Waits until the kernel hears solicitations for its IPv6 address: it joins the group for them
+/// (RFC 4291, section 2.7.1) some time after it has the address, and until then a scene would see
+/// a silent neighbor.
+fn await_neighbor_discovery() {
+    // ff02::1:ff00:1, the group of fd77::1.
+    const GROUP: &str = "ff0200000000000000000001ff000001";
+    let end = Instant::now() + RELEASED;
+    while Instant::now() < end {
+        match fs::read_to_string("/proc/thread-self/net/igmp6") {
+            Ok(groups) if !groups.contains(GROUP) => thread::sleep(Duration::from_millis(1)),
+            _ => return,
+        }
     }
 }
 
