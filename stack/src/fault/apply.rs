@@ -228,10 +228,7 @@ impl Core<'_> {
         fate: &Fate,
         write: impl FnOnce(&mut [u8], &View<'_>) -> Option<usize>,
     ) -> Option<u16> {
-        let Some(slot) = self.pool.take() else {
-            self.counters.exhausted += 1;
-            return None;
-        };
+        let slot = self.place_for_forged(fate.now)?;
         let length = match fate.work {
             None => write(self.pool.room(slot), &View::new(original)),
             Some(work) => match self.pool.pair(slot, work) {

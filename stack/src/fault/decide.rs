@@ -399,6 +399,20 @@ impl Core<'_> {
         }
     }
 
+    /// A place for a frame that is forged. In one instant at most as many are as can be held back:
+    /// where what is forged is answered at once, and the answer makes a rule forge again, time
+    /// would never go on.
+    pub(super) fn place_for_forged(&mut self, now: Instant) -> Option<u16> {
+        let (at, count) = self.forging;
+        let count = if at == now { count } else { 0 };
+        self.forging = (now, count + 1);
+        let place = if count < self.pool.places() { self.pool.take() } else { None };
+        if place.is_none() {
+            self.counters.exhausted += 1;
+        }
+        place
+    }
+
     /// Says whether there was memory for it.
     pub(super) fn forge_claim(
         &mut self,
@@ -407,10 +421,7 @@ impl Core<'_> {
         source: Source,
         claim: forge::Claim,
     ) -> bool {
-        let Some(slot) = self.pool.take() else {
-            self.counters.exhausted += 1;
-            return false;
-        };
+        let Some(slot) = self.place_for_forged(now) else { return false };
         let length = forge::claim(self.pool.room(slot), claim);
         self.launch(now, direction, source, slot, length);
         true

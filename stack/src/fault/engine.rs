@@ -1,10 +1,8 @@
 //! The engine: carries a script out on the frames of one link.
 
 use core::fmt;
-use core::hash::Hasher;
 
-use siphasher::sip::SipHasher13;
-use smoltcp::time::{Duration, Instant};
+use smoltcp::time::Instant;
 use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::apply::{Fate, Hook};
@@ -16,76 +14,14 @@ use super::model::{Lane, Model, later};
 use super::pool::{Made, NEVER, Pool, Source, Wait};
 #[cfg(feature = "alloc")]
 use super::record::Both;
-use super::record::{Counters, Effect, Hits, Observer, Record, Verdict, Why};
+use super::record::{Counters, Hits, Observer, Record, Verdict, Why};
 use super::rule::{Action, Event, EventAct, LinkFault, NeighborFault, Rule, Switch, Then};
 use super::script::{self, Decide, Forced, Items, Script, ScriptError};
 use super::short::Name;
+use super::state::{RuleState, Sizes, begin, mix};
 use super::view::View;
 use crate::link::Direction;
 use crate::random::Random;
-
-/// Memory for one rule.
-#[derive(Debug, Clone, Copy)]
-pub struct RuleState {
-    pub(super) switch: Switch,
-    /// The rule that must have fired before; [`u16::MAX`] for none.
-    pub(super) after: u16,
-    pub(super) matched: u64,
-    pub(super) counted: u32,
-    pub(super) by_direction: [u32; 2],
-    pub(super) without_flow: u32,
-    pub(super) fired: u64,
-    pub(super) swallowed: u64,
-    pub(super) last_fired: Option<Instant>,
-    /// Swallows what it matches until then.
-    pub(super) blackhole: Option<Instant>,
-    pub(super) busy_until: Instant,
-    /// The random number of the delay before.
-    pub(super) last_delay: f64,
-    pub(super) seeds: [u64; 2],
-}
-
-impl RuleState {
-    /// Memory that is not in use.
-    pub const EMPTY: Self = Self {
-        switch: Switch::Off,
-        after: u16::MAX,
-        matched: 0,
-        counted: 0,
-        by_direction: [0; 2],
-        without_flow: 0,
-        fired: 0,
-        swallowed: 0,
-        last_fired: None,
-        blackhole: None,
-        busy_until: Instant::ZERO,
-        last_delay: 0.5,
-        seeds: [0; 2],
-    };
-}
-
-/// What an engine was made with: with the same, and the same frames at the same times, another one
-/// decides the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Sizes {
-    /// The seed of its script.
-    pub seed: u64,
-    /// Where its decisions by chance come from.
-    pub decide: Decide,
-    /// When its time began.
-    pub began: Instant,
-    /// How many frames have entered it, whether it was active or not.
-    pub entered: u64,
-    /// For how many rules it has memory.
-    pub rules: usize,
-    /// How many flows it tells apart.
-    pub flows: usize,
-    /// How many frames it can hold back.
-    pub held: usize,
-    /// The longest frame that it can hold back, in bytes.
-    pub frame: usize,
-}
 
 /// What the caller does with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,6 +72,8 @@ pub(super) struct Core<'a> {
     pub(super) observer: Option<Watching<'a, dyn Observer + Send + 'a>>,
     pub(super) hook: Option<Watching<'a, dyn Hook + Send + 'a>>,
     pub(super) ids: u64,
+    /// How many frames were forged at the time when the last one was.
+    pub(super) forging: (Instant, usize),
     pub(super) counters: Counters,
 }
 
@@ -202,6 +140,7 @@ impl<'a> Engine<'a> {
             observer: None,
             hook: None,
             ids: 0,
+            forging: (now, 0),
             counters: Counters::default(),
         };
         let switched_on = script.rules.iter().filter(|rule| rule.switch == Switch::On).count();
@@ -577,44 +516,6 @@ impl fmt::Debug for Engine<'_> {
     }
 }
 
-pub(super) fn begin(rule: &Rule, after: Option<u16>, seed: u64, now: Instant) -> RuleState {
-    let name = rule.name.as_str();
-    RuleState {
-        switch: rule.switch,
-        after: after.unwrap_or(u16::MAX),
-        busy_until: now,
-        seeds: [mix(seed, name, 0), mix(seed, name, 1)],
-        ..RuleState::EMPTY
-    }
-}
-
-/// What an action may change.
-#[derive(Debug, Clone, Copy)]
-struct Glimpse {
-    lost: bool,
-    delay: Duration,
-    wait: Wait,
-    copies: usize,
-    bytes: u64,
-    split: bool,
-    forged: u64,
-    mtu: Option<u16>,
-}
-
-/// A number by which two sequences of bytes are told apart.
-fn digest(bytes: &[u8]) -> u64 {
-    let mut hasher = SipHasher13::new();
-    hasher.write(bytes);
-    hasher.finish()
-}
-
-/// The seed of a stream of its own.
-fn mix(seed: u64, name: &str, direction: u64) -> u64 {
-    let mut hasher = SipHasher13::new_with_keys(seed, direction);
-    hasher.write(name.as_bytes());
-    hasher.finish()
-}
-
 /// The script while a frame is decided about.
 pub(super) struct Running<'s> {
     rules: &'s [Rule],
@@ -748,44 +649,6 @@ impl Core<'_> {
     pub(super) fn tell(&mut self, record: &Record<'_>) {
         if let Some(observer) = &mut self.observer {
             observer.get().record(record);
-        }
-    }
-
-    /// What an action may change, before it does; `None` when nobody wants to know.
-    fn glimpse(&self, original: &[u8], fate: &Fate) -> Option<Glimpse> {
-        self.observer.as_ref()?;
-        Some(Glimpse {
-            lost: fate.lost.is_some(),
-            delay: fate.delay,
-            wait: fate.wait,
-            copies: fate.copies.len(),
-            bytes: digest(fate.work.map_or(original, |work| self.pool.bytes(work))),
-            split: fate.second.is_some(),
-            forged: self.counters.forged,
-            mtu: self.mtu,
-        })
-    }
-
-    /// What an action has changed since then.
-    fn effect(&self, before: Glimpse, original: &[u8], fate: &Fate, action: &Action) -> Effect {
-        let now = self.glimpse(original, fate).unwrap_or(before);
-        let copies = fate.copies.iter().skip(before.copies).map(|&(_, count, _)| u16::from(count));
-        Effect {
-            lost: now.lost && !before.lost,
-            delay: Duration::from_micros(
-                now.delay.total_micros().saturating_sub(before.delay.total_micros()),
-            ),
-            held: now.wait != before.wait,
-            copies: copies.sum(),
-            changed: now.bytes != before.bytes,
-            split: now.split != before.split,
-            forged: (now.forged - before.forged) as u32,
-            noted: match action {
-                Action::Mtu(_) => now.mtu != before.mtu,
-                Action::Link(_) => true,
-                Action::Tag(_) => fate.track.flow.is_some(),
-                _ => false,
-            },
         }
     }
 

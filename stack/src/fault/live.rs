@@ -3,14 +3,17 @@
 use smoltcp::time::Instant;
 
 #[cfg(feature = "alloc")]
-use super::engine::{Core, RuleState};
-use super::engine::{Engine, begin};
+use super::engine::Core;
+use super::engine::Engine;
 use super::record::{Counters, Record};
 use super::rule::Switch;
 #[cfg(feature = "alloc")]
 use super::rule::{Action, EventAct, Rule};
 #[cfg(feature = "alloc")]
 use super::script::{Script, ScriptError};
+#[cfg(feature = "alloc")]
+use super::state::RuleState;
+use super::state::begin;
 
 impl Engine<'_> {
     /// Appends a rule, which begins to count now, and gives its index.

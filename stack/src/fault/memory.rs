@@ -2,9 +2,9 @@
 
 use core::ops::{Deref, DerefMut};
 
-use super::engine::RuleState;
 use super::flow::FlowState;
 use super::pool::Slot;
+use super::state::RuleState;
 
 /// A table of fixed length.
 #[derive(Debug)]

@@ -56,6 +56,7 @@ mod apply;
 mod decide;
 mod dist;
 mod edit;
+mod effect;
 mod engine;
 mod flow;
 mod forge;
@@ -69,6 +70,7 @@ mod record;
 mod rule;
 mod script;
 mod short;
+mod state;
 #[cfg(feature = "std")]
 pub mod text;
 mod view;
@@ -79,7 +81,7 @@ mod tests;
 
 pub use apply::{Answer, Hook, HookCall};
 pub use dist::Distribution;
-pub use engine::{Engine, RuleState, Sizes};
+pub use engine::Engine;
 pub use flow::FlowState;
 pub use memory::{Fixed, Memory};
 pub use model::{Chance, Delay, Limit, Loss, Model, Overtaking, Rate};
@@ -92,6 +94,7 @@ pub use rule::{
 };
 pub use script::{Carriage, Decide, Firing, Forced, Items, Script, ScriptError};
 pub use short::{Name, Short};
+pub use state::{RuleState, Sizes};
 pub use view::View;
 pub use when::{Count, Scope, When};
 

@@ -122,6 +122,11 @@ impl<'a> Pool<'a> {
         self.slots.len()
     }
 
+    /// How many frames it holds at the most.
+    pub(super) fn places(&self) -> usize {
+        self.slots.len().min(usize::from(NONE))
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.lengths == [0; 2]
     }

@@ -322,7 +322,8 @@ pub struct Counters {
     pub lost: u64,
     /// Frames for which the link model's queue had no room.
     pub overflowed: u64,
-    /// Frames lost, and copies and forgeries not made, because no memory was left.
+    /// Frames lost, and copies and forgeries not made, because no memory was left. In one instant
+    /// no more is forged than can be held back.
     pub exhausted: u64,
     /// Frames larger than the MTU.
     pub too_large: u64,

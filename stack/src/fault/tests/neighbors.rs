@@ -162,3 +162,21 @@ fn an_event_releases_what_waits_for_it() {
     assert_eq!(bench.after(6).len(), 0);
     assert_eq!(bench.after(1).len(), 1);
 }
+
+#[test]
+fn what_is_forged_and_answered_at_once_ends_with_the_instant() {
+    let rule = Rule::new("conflict")
+        .on(Match { proto: Some(Proto::Arp), ..Match::RX })
+        .does(&[Action::Neighbor(NeighborFault::Conflict(EthernetAddress([2, 0, 0, 0, 0, 9])))]);
+    let mut bench = Bench::sized(Script::new(1).with_rules(vec![rule]), 4, 8);
+    let claim = arp(1, (PEER_MAC, PEER), ([0; 6], STACK), [0xff; 6]);
+    for _ in 0..2 {
+        for _ in 0..20 {
+            bench.rx(&claim);
+        }
+        assert_eq!(core::mem::take(&mut bench.link.link_mut().sent).len(), 8);
+        bench.now += millis(1);
+    }
+    assert_eq!(bench.engine().counters().forged, 16);
+    assert_eq!(bench.engine().counters().exhausted, 24);
+}
