@@ -7,7 +7,7 @@ use std::thread;
 
 use tapsock_tests::Kernel;
 use tapsock_tools::faults::{
-    Ending, ExpectedFailures, Loaded, Medium, Program, Run, files, name, run,
+    Case, Ending, ExpectedFailures, Loaded, Medium, Program, Run, Time, files, name, run,
 };
 use wsa::Error;
 use wsa::config::Configuration;
@@ -170,4 +170,43 @@ fn only_what_takes_long_is_left_to_virtual_time() {
     };
     assert!(runs(Program::Connect) && runs(Program::Transfer));
     assert!(runs(Program::Listen) && runs(Program::Datagram));
+}
+
+#[test]
+fn a_command_of_the_users_is_broken_by_the_script_as_well() {
+    let Some(_kernel) = Kernel::start() else { return };
+    let script = |result: &str, program: &str, arguments: &str| {
+        let text = format!(
+            "version = 1\nseed = 4\n[scenario]\nprogram = [\"{program}\", {arguments}]\n\
+             limit = \"8 s\"\n[expect]\nresult = \"{result}\"\n[[rule]]\nname = \"refuse\"\n\
+             match = {{ dir = \"tx\", proto = \"tcp\", flags = \"+SYN -ACK\" }}\n\
+             do = [\"forge-rst\", \"drop\"]\nexpect = {{ hits = 1 }}\n"
+        );
+        Loaded::parse("command.toml", "command", text).unwrap()
+    };
+    let tapsock = env!("CARGO_BIN_EXE_tapsock-under-test");
+    let connect = "\"connect\", \"10.77.0.1:7777\"";
+    let loaded = script("exit 1", tapsock, connect);
+    let on_tap = |loaded: &Loaded, case: &Case| {
+        let configuration = Configuration::default();
+        run(case, &loaded.text, Medium::Tap, 4, &configuration)
+    };
+    let refused = on_tap(&loaded, &loaded.case()).unwrap();
+    assert_eq!((refused.ending, &refused.failures), (Ending::Exited(1), &Vec::new()));
+    assert_eq!(refused.hits[0].fired, 1);
+    assert!(!refused.capture.is_empty() && !refused.events.is_empty());
+    let twin = on_tap(&loaded, &loaded.case().twin()).unwrap();
+    assert_eq!(twin.ending, Ending::Exited(0));
+
+    let asleep = script("blocked", "sleep", "\"60\"");
+    let mut case = asleep.case();
+    case.rules.clear();
+    case.scenario.limit = Some(Time(tapsock_stack::time::Duration::from_millis(100)));
+    assert_eq!(on_tap(&asleep, &case).unwrap().ending, Ending::Blocked);
+    case.scenario.program = Program::Command(vec!["/nowhere/program".into()]);
+    let missing = on_tap(&asleep, &case).unwrap_err().to_string();
+    assert_eq!(missing, "there is no program /nowhere/program; give its path");
+    // In virtual time there is no program of its own.
+    let told = run(&case, "", Medium::Simulated, 4, &Configuration::default());
+    assert!(told.unwrap_err().to_string().contains("only runs on a TAP device"));
 }

@@ -135,6 +135,8 @@ pub enum Ending {
     Blocked,
     /// A call failed with this code.
     Code(Error),
+    /// A command ended with this status: 0 for success.
+    Exited(u8),
 }
 
 impl Ending {
@@ -152,6 +154,7 @@ impl Ending {
     pub fn name(self) -> &'static str {
         match self {
             Self::Code(error) => error.name(),
+            Self::Exited(_) => "exited",
             other => {
                 Self::WORDS.iter().find(|(_, ending)| *ending == other).map_or("", |(word, _)| word)
             }
@@ -161,6 +164,8 @@ impl Ending {
     /// The ending that is called so.
     pub fn named(name: &str) -> Option<Self> {
         let word = Self::WORDS.iter().find(|(word, _)| *word == name).map(|(_, ending)| *ending);
+        let exit = name.strip_prefix("exit ").and_then(|status| status.parse().ok());
+        let word = word.or(exit.map(Self::Exited));
         let code = || Error::ALL.iter().find(|error| error.name() == name);
         word.or_else(|| code().map(|error| Self::Code(*error)))
     }
@@ -176,7 +181,10 @@ impl Ending {
 
 impl fmt::Display for Ending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        match self {
+            Self::Exited(status) => f.pad(&format!("exit {status}")),
+            other => f.pad(other.name()),
+        }
     }
 }
 
@@ -187,8 +195,8 @@ impl<'de> Deserialize<'de> for Ending {
             type Value = Ending;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(
-                    "connected, delivered, accepted, received, differs, closed, blocked or a \
-                     Winsock code such as WSAETIMEDOUT",
+                    "connected, delivered, accepted, received, differs, closed, blocked, a \
+                     Winsock code such as WSAETIMEDOUT, or for a command exit 0",
                 )
             }
             fn visit_str<E: de::Error>(self, name: &str) -> Result<Ending, E> {
@@ -202,7 +210,7 @@ impl<'de> Deserialize<'de> for Ending {
 
 impl Serialize for Ending {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        serializer.collect_str(self)
     }
 }
 

@@ -1,6 +1,7 @@
 //! `tapsock faults`: fault scripts with the scenario that they name, and whether their
 //! expectations hold.
 
+mod command;
 mod decisions;
 mod document;
 mod expect;

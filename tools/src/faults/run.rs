@@ -14,11 +14,12 @@ use tapsock_stack::time::{Duration, Instant};
 use wsa::config::{Configuration, ProfileChoice};
 use wsa::engine::Engine as _;
 
+use super::command;
 use super::decisions::{Decisions, Listener};
 use super::expect::{Ending, Expect};
 use super::peer::Plan;
 use super::program::{Came, Scene, play};
-use super::scenario::Scenario;
+use super::scenario::{Program, Scenario};
 use super::simulated::SimulatedScene;
 use super::tap::TapScene;
 use crate::namespace::DEVICE;
@@ -187,7 +188,9 @@ impl Run {
             Ending::Code(error) => {
                 format!("{call}: {} ({}) after {at}", error.name(), error.code())
             }
+            Ending::Blocked if *call == "exit" => format!("still running after {at}"),
             Ending::Blocked => format!("{call} still blocked after {at}"),
+            Ending::Exited(status) => format!("exit {status} after {at}"),
             other => format!("{call}: {other} after {at}"),
         }
     }
@@ -244,6 +247,12 @@ pub(super) fn watched(
     if let Some(timing) = case.scenario.timing {
         configuration.timing = timing.into();
     }
+    if let (Program::Command(words), Medium::Tap) = (&case.scenario.program, medium) {
+        let limit = case.scenario.limit(medium);
+        let mut run = command::run(case, words, seed, &configuration, limit)?;
+        judge(case, &mut run);
+        return Ok(run);
+    }
     let wrong = |error: ScriptError| Failure::Usage(error.to_string());
     let memory = Memory::growable(case.rules.len(), FLOWS, FRAMES, configuration.mtu + 32);
     let mut engine =
@@ -281,11 +290,15 @@ pub(super) fn watched(
     drop(recordings);
     (run.capture, run.events) = (capture.to_vec(), events.to_vec());
     run.decisions = listener.decisions();
-    if let Some(expect) = &case.expect {
-        run.failures = expect.judge(&run);
-    }
-    run.failures.extend(run.hits.iter().filter_map(Hits::complaint));
+    judge(case, &mut run);
     Ok(run)
+}
+
+/// Says what does not hold, after what was found already.
+fn judge(case: &Case, run: &mut Run) {
+    let told = case.expect.as_ref().map_or(Vec::new(), |expect| expect.judge(run));
+    run.failures.extend(told);
+    run.failures.extend(run.hits.iter().filter_map(Hits::complaint));
 }
 
 fn heading(script: &str, medium: Medium, mtu: usize) -> Heading<'_> {

@@ -1,7 +1,7 @@
 //! Scenes on a TAP device, with the Linux kernel as the peer.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -25,6 +25,12 @@ use crate::stage::{LISTENING_PORT, PEER_V4, PEER_V6};
 
 /// How long the process may take to end: nothing that it has sent matters any more.
 const LINGER: Duration = Duration::from_millis(100);
+
+/// Where the peer listens.
+const ADDRESSES: [SocketAddr; 2] = [
+    SocketAddr::new(IpAddr::V4(PEER_V4), LISTENING_PORT),
+    SocketAddr::new(IpAddr::V6(PEER_V6), LISTENING_PORT),
+];
 
 /// A link that the runner looks into while the stack has it.
 #[derive(Clone)]
@@ -58,9 +64,7 @@ impl Link for Shared {
 pub(super) struct TapScene {
     process: Arc<ThreadedProcess>,
     fault: Shared,
-    plan: Plan,
-    log: Log,
-    over: Arc<AtomicBool>,
+    peer: Peer,
 }
 
 impl TapScene {
@@ -82,37 +86,9 @@ impl TapScene {
         })
         .map_err(failed)?;
         let process = Arc::new(process);
-        let (log, over) = (Log::default(), Arc::default());
-        let scene = Self { process, fault, plan, log, over };
-        scene.open()?;
+        let scene = Self { process, fault, peer: Peer::new(plan) };
+        scene.peer.open()?;
         Ok(scene)
-    }
-
-    fn open(&self) -> Result<(), Failure> {
-        let Some(delay) = self.plan.listens else { return Ok(()) };
-        for address in
-            [SocketAddr::from((PEER_V4, LISTENING_PORT)), (PEER_V6, LISTENING_PORT).into()]
-        {
-            if delay == Duration::ZERO {
-                self.listen(address).map_err(|error| refused(&error))?;
-                continue;
-            }
-            let peer = self.peer();
-            spawn(move || {
-                thread::sleep(delay.into());
-                // Nobody hears of a kernel that has no port left; the result shows it.
-                let _ = peer.listen(address);
-            })?;
-        }
-        Ok(())
-    }
-
-    fn listen(&self, address: SocketAddr) -> io::Result<()> {
-        self.peer().listen(address)
-    }
-
-    fn peer(&self) -> Peer {
-        Peer { plan: self.plan.clone(), log: self.log.clone(), over: Arc::clone(&self.over) }
     }
 
     /// What breaks the link.
@@ -123,13 +99,7 @@ impl TapScene {
 
 impl Drop for TapScene {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Release);
-        // Whoever waits for a connection has one, and sees that it is over.
-        for address in
-            [SocketAddr::from((PEER_V4, LISTENING_PORT)), (PEER_V6, LISTENING_PORT).into()]
-        {
-            let _ = TcpStream::connect_timeout(&address, LINGER.into());
-        }
+        self.peer.end();
     }
 }
 
@@ -141,11 +111,11 @@ impl Scene for TapScene {
     }
 
     fn log(&self) -> &Log {
-        &self.log
+        &self.peer.log
     }
 
     fn dial(&self) {
-        let peer = self.peer();
+        let peer = self.peer.clone();
         // Without a thread nobody connects, and the result shows it.
         let _ = spawn(move || drop(peer.dial()));
     }
@@ -168,14 +138,48 @@ fn spawn(act: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
 }
 
 /// The kernel's program. Its threads are in the namespace of the scene.
-#[derive(Clone)]
-struct Peer {
+#[derive(Debug, Clone)]
+pub(super) struct Peer {
     plan: Plan,
     log: Log,
     over: Arc<AtomicBool>,
 }
 
 impl Peer {
+    pub(super) fn new(plan: Plan) -> Self {
+        Self { plan, log: Log::default(), over: Arc::default() }
+    }
+
+    /// Listens, for connections and for datagrams, when the plan says so.
+    ///
+    /// # Errors
+    /// When the kernel has no port or no thread left.
+    pub(super) fn open(&self) -> Result<(), Failure> {
+        let Some(delay) = self.plan.listens else { return Ok(()) };
+        for address in ADDRESSES {
+            if delay == Duration::ZERO {
+                self.listen(address).map_err(|error| refused(&error))?;
+                continue;
+            }
+            let peer = self.clone();
+            spawn(move || {
+                thread::sleep(delay.into());
+                // Nobody hears of a kernel that has no port left; the result shows it.
+                let _ = peer.listen(address);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Serves nobody any more.
+    pub(super) fn end(&self) {
+        self.over.store(true, Ordering::Release);
+        // Whoever waits for a connection has one, and sees that it is over.
+        for address in ADDRESSES {
+            let _ = TcpStream::connect_timeout(&address, LINGER.into());
+        }
+    }
+
     fn is_over(&self) -> bool {
         self.over.load(Ordering::Acquire)
     }

@@ -245,3 +245,29 @@ fn losses_by_chance_become_rules_that_drop() {
     assert_eq!(shrunk.case.rules.len(), 1);
     assert_eq!(shrunk.case.rules[0].actions[..], [Action::Drop]);
 }
+
+#[test]
+fn what_must_come_of_a_rule_is_looked_for() {
+    use tapsock_stack::fault::Outcome;
+    let blind = Action::Forge(Forge::Rst { to: Side::Stack, seq: Seq::InWindow });
+    let data = Match { proto: Some(Proto::Tcp), payload: Some(Span::from(1)), ..Match::RX };
+    let reset = Rule::new("blind").on(data).when(When::nth(3)).does(&[blind]);
+    let told = |rule: Rule, outcome| {
+        let rule = Rule { outcome: Some(outcome), ..rule };
+        played(&case(Program::Transfer, &[rule], Ending::Delivered)).failures
+    };
+    assert_eq!(told(reset, Outcome::ChallengeAck), Vec::<String>::new());
+    for (outcome, what) in [(Outcome::Rst, "a RST"), (Outcome::Silence, "silence")] {
+        let sentence = format!("rule blind fired 1 times, and 1 times {what} did not come of it");
+        assert_eq!(told(reset, outcome), [sentence]);
+    }
+    let sent = Match { dir: Match::TX.dir, ..data };
+    let lose = Rule::new("lose").on(sent).when(When::nth(2)).does(&[Action::Drop]);
+    assert_eq!(told(lose, Outcome::Retransmission), Vec::<String>::new());
+    // The last word of the stack is not said again, and nothing is said after it.
+    let last = Rule::new("last")
+        .on(data)
+        .when(When::nth(1))
+        .does(&[Action::Set(tapsock_stack::fault::Field::Ttl(9))]);
+    assert_eq!(told(last, Outcome::Retransmission).len(), 1);
+}

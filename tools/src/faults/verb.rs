@@ -16,6 +16,7 @@ use super::loaded::files;
 use super::recorded::{self, Recorded};
 use super::report::{self, Detail, Report};
 use super::run::run;
+use super::scenario::Program;
 use super::shrink::{Unshrinkable, shrink};
 use crate::cli::{self, FaultsCommand};
 use crate::namespace;
@@ -251,20 +252,24 @@ fn judged(
         other => other,
     };
     let case = loaded.case();
-    let run = run(&case, &loaded.text, medium, *seed, configuration).map_err(named)?;
+    let first = run(&case, &loaded.text, medium, *seed, configuration).map_err(named)?;
     let twin = match twin {
-        // Without faults all is quick, and the same.
-        Twin::AsWell => Some(
-            super::run::run(&case.twin(), "", Medium::Simulated, *seed, configuration)
-                .map_err(named)?,
-        ),
+        Twin::AsWell => {
+            // Without faults all is the same in virtual time, and quick.
+            let medium = match case.scenario.program {
+                Program::Command(_) => medium,
+                _ => Medium::Simulated,
+            };
+            let twin = run(&case.twin(), "", medium, *seed, configuration);
+            Some(twin.map_err(named)?)
+        }
         Twin::No => None,
     };
     Ok(Judged {
         name: loaded.name.clone(),
         title: loaded.title.clone(),
-        verdict: Judged::verdict(&run, twin.as_ref(), reason.as_deref()),
-        run,
+        verdict: Judged::verdict(&first, twin.as_ref(), reason.as_deref()),
+        run: first,
         reason: reason.clone(),
         twin,
         seed: *seed,
