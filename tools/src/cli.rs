@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
-use wsa::config::Configuration;
+use wsa::config::{Configuration, Setting};
 
 use crate::control::{self, ControlArgs};
 use crate::explain::ExplainArgs;
@@ -52,8 +52,8 @@ enum Verb {
     /// take milliseconds; with it, a TAP device in a private namespace with the Linux kernel as
     /// the peer. A row is ok when the code is the selected profile's and the evidence holds.
     ///
-    /// Of the configuration, --profile, --timing, --seed, --mac and --mtu count; the networks have
-    /// addresses of their own. --capture names a directory, which gets one file for each row that
+    /// Of the configuration, --profile, --timing, --seed, --mac, --mtu, --faults and --fault count;
+    /// the networks have addresses of their own. --capture names a directory, which gets one file for each row that
     /// the network decides; frame N of the evidence is frame N of that file. With --tap, rows that
     /// only await silence use the timing "test", and the row that needs an ICMP port unreachable
     /// is left out, as the kernel answers a closed port with a RST.
@@ -378,6 +378,34 @@ impl Cli {
         }?;
         Ok(0)
     }
+}
+
+/// Refuses settings that mean nothing to a verb and would be missed.
+///
+/// # Errors
+/// [`Failure::Usage`] for the first of `settings` that `configuration` has.
+pub fn refuse(
+    configuration: &Configuration,
+    verb: &str,
+    settings: &[Setting],
+) -> Result<(), Failure> {
+    let Configuration { faults, fault, events, control, .. } = configuration;
+    for setting in settings {
+        let given = match setting {
+            Setting::Faults => faults.is_some(),
+            Setting::Fault => !fault.is_empty(),
+            Setting::Events => events.is_some(),
+            Setting::Control => control.is_some(),
+            _ => false,
+        };
+        if given {
+            let variable = setting.variable();
+            return Err(Failure::Usage(format!(
+                "{verb} has no use for --{setting} or {variable}; leave it out"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// The seed that the configuration names, or one that nobody can guess.

@@ -164,7 +164,7 @@ impl Session {
 }
 
 /// Why there is no process, as this program says it: what is written wrong is a matter of usage.
-fn of_start(error: &StartError) -> Failure {
+pub fn of_start(error: &StartError) -> Failure {
     match error {
         StartError::Script(..) | StartError::Faults(_) => Failure::Usage(error.to_string()),
         _ => Failure::Environment(error.to_string()),

@@ -29,13 +29,13 @@
 //! ```
 
 use std::boxed::Box;
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::string::{String, ToString};
 use std::time::SystemTime;
-use std::{fmt, format};
 
 use tapsock_stack::Stack;
 use tapsock_stack::config::Config;
@@ -148,6 +148,34 @@ impl From<TapError> for StartError {
     }
 }
 
+/// A fault script with whatever it has in its sections `[scenario]` and `[expect]`, which mean
+/// nothing here.
+pub type FaultDocument = Document<toml::Table, toml::Table>;
+
+/// The fault script that a configuration names, with its rules behind those of the script. `None`
+/// when there are neither.
+///
+/// # Errors
+/// [`StartError::Script`] and [`StartError::Faults`].
+pub fn read_faults(configuration: &Configuration) -> Result<Option<FaultDocument>, StartError> {
+    let Configuration { faults, fault, .. } = configuration;
+    let mut document = match faults {
+        None if fault.is_empty() => return Ok(None),
+        None => FaultDocument::default(),
+        Some(path) => {
+            let text = fs::read_to_string(path)
+                .map_err(|error| StartError::Script(path.clone(), error))?;
+            FaultDocument::parse(&text).map_err(|error| {
+                StartError::Faults(error.in_file(path.to_string_lossy()).to_string())
+            })?
+        }
+    };
+    document.rules.extend_from_slice(fault);
+    // What is parsed has names once each, but not together with other rules.
+    engine(document.script(0), Memory::growable(document.rules.len(), 0, 0, 0))?;
+    Ok(Some(document))
+}
+
 /// The faults that a configuration asks for.
 #[derive(Debug)]
 pub struct Faults {
@@ -170,21 +198,11 @@ impl Faults {
     /// `None` when there are neither a script nor rules, and no control socket through which rules
     /// could come. Where the configuration names no seed it gets that of the script.
     fn read(configuration: &mut Configuration) -> Result<Option<Self>, StartError> {
-        let Configuration { faults, fault, control, .. } = &*configuration;
-        if faults.is_none() && fault.is_empty() && control.is_none() {
-            return Ok(None);
-        }
-        let mut document: Document<toml::Table, toml::Table> = match faults {
-            None => Document::default(),
-            Some(path) => {
-                let text = fs::read_to_string(path)
-                    .map_err(|error| StartError::Script(path.clone(), error))?;
-                let name = path.display();
-                Document::parse(&text)
-                    .map_err(|error| StartError::Faults(format!("{name}: {error}")))?
-            }
+        let mut document = match read_faults(configuration)? {
+            Some(document) => document,
+            None if configuration.control.is_some() => FaultDocument::default(),
+            None => return Ok(None),
         };
-        document.rules.extend_from_slice(fault);
         // Here frames do not come in the same order twice.
         document.clock.get_or_insert(Clock::Real);
         let seed = match configuration.seed.or(document.seed) {

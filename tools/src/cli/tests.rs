@@ -98,6 +98,18 @@ fn a_script_that_cannot_be_read_is_status_2() {
 }
 
 #[test]
+fn settings_that_a_verb_has_no_use_for_are_refused_and_not_missed() {
+    for words in [
+        &["errors", "--control", "/s"][..],
+        &["errors", "--events", "/e"],
+        &["faults", "list", "--fault", "rx drop"],
+        &["faults", "list", "--faults", "a.toml"],
+    ] {
+        assert_eq!(status(words), 2, "{words:?}");
+    }
+}
+
+#[test]
 fn manual_pages_and_completions_cover_all_verbs() {
     let directory = std::env::temp_dir().join(format!("tapsock-man-{}", std::process::id()));
     manual(&directory).unwrap();

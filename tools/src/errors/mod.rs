@@ -21,7 +21,8 @@ use std::path::{Path, PathBuf};
 
 use tapsock_stack::config::SynTiming;
 use tapsock_stack::time::Duration;
-use wsa::config::{Configuration, LinkChoice, ProfileChoice, TimingChoice};
+use wsa::config::{Configuration, LinkChoice, ProfileChoice, Setting, TimingChoice};
+use wsa::start::read_faults;
 
 pub use self::evidence::Evidence;
 pub use self::row::Row;
@@ -34,6 +35,7 @@ use crate::cli::{self, ErrorsArgs};
 use crate::frames::{self, Frame};
 use crate::namespace;
 use crate::output::Failure;
+use crate::session::of_start;
 
 /// What became of a row.
 #[derive(Debug, Clone)]
@@ -59,8 +61,8 @@ pub fn rows(medium: Medium) -> impl Iterator<Item = &'static Row> {
 
 /// Provokes every row and hands each outcome to `each` as soon as it is there.
 ///
-/// Of the configuration the profile, the timing, the MAC and the MTU count; everything random is
-/// derived from `seed`.
+/// Of the configuration the profile, the timing, the MAC, the MTU and the faults count; everything
+/// random is derived from `seed`.
 ///
 /// # Errors
 /// What `each` gives; a [`Failure`] where a row's network cannot be had.
@@ -72,10 +74,13 @@ pub fn run(
 ) -> Result<(), Failure> {
     match medium {
         Medium::Simulated => {
+            let faults = read_faults(configuration).map_err(|error| of_start(&error))?;
             for (number, row) in rows(medium).enumerate() {
-                let mut config = configuration.stack(seed.wrapping_add(number as u64));
+                let seed = seed.wrapping_add(number as u64);
+                let mut config = configuration.stack(seed);
                 config.syn = syn_timing(row, configuration.timing);
-                let stage = SimulatedStage::new(config, configuration.mtu)?;
+                let faults = faults.as_ref().map(|document| document.script(seed));
+                let stage = SimulatedStage::new(config, configuration.mtu, faults)?;
                 each(&outcome(&stage, row, configuration.profile)?)?;
             }
             Ok(())
@@ -127,6 +132,10 @@ fn outcome(
 /// What ends the program with another status than 0: [`Failure::Failed`] when a row does not hold.
 pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Result<(), Failure> {
     let medium = if args.tap { Medium::Tap } else { Medium::Simulated };
+    cli::refuse(configuration, "errors", &[Setting::Events, Setting::Control])?;
+    // Before any row is shown.
+    let faults = read_faults(configuration).map_err(|error| of_start(&error))?;
+    let said = faults.and_then(|document| document.seed);
     let directory = configuration.capture.as_deref();
     if let Some(directory) = directory {
         fs::create_dir_all(directory).map_err(|error| unwritable(directory, &error))?;
@@ -141,7 +150,9 @@ pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Res
         namespace::enter().map_err(|error| Failure::Environment(error.to_string()))?;
     }
     let mut report = report::Report::new(medium, configuration.profile, json)?;
-    run(medium, configuration, cli::seed(configuration), |outcome| {
+    let seed = said.filter(|_| configuration.seed.is_none());
+    let seed = seed.unwrap_or_else(|| cli::seed(configuration));
+    run(medium, configuration, seed, |outcome| {
         let file = match directory {
             Some(directory) => write_capture(directory, outcome, configuration.profile)?,
             None => None,

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use tapsock_stack::ListenerId;
 use tapsock_stack::config::Config;
+use tapsock_stack::fault::Script;
 use tapsock_stack::link::capture::SharedBuffer;
 use tapsock_stack::port::{Family, Transport};
-use tapsock_stack::sim::Host;
+use tapsock_stack::sim::{Faults, Host};
 use tapsock_stack::tcp::Close;
 use tapsock_stack::time::Duration;
 use wsa::Process;
@@ -28,11 +29,20 @@ pub(super) struct SimulatedStage {
     recording: SharedBuffer,
     peer: Host,
     listeners: [ListenerId; 2],
+    /// The faults last as long.
+    _faults: Option<Faults>,
 }
 
 impl SimulatedStage {
-    pub(super) fn new(config: Config, mtu: usize) -> Result<Self, Failure> {
+    /// With `faults` the host's end of its cable is broken from the beginning.
+    pub(super) fn new(
+        config: Config,
+        mtu: usize,
+        faults: Option<Script<'static>>,
+    ) -> Result<Self, Failure> {
         let Network { own, peer } = Network::new(config, mtu)?;
+        let faults = faults.map(|script| own.faults(script)).transpose();
+        let faults = faults.map_err(|error| Failure::Usage(error.to_string()))?;
         let recording = SharedBuffer::new();
         own.capture(recording.clone());
         let listen = |family| {
@@ -41,7 +51,8 @@ impl SimulatedStage {
             listener.map_err(|_| ours("a listener"))
         };
         let listeners = [listen(Family::V4)?, listen(Family::V6)?];
-        Ok(Self { process: Simulated::process(own), recording, peer, listeners })
+        let process = Simulated::process(own);
+        Ok(Self { process, recording, peer, listeners, _faults: faults })
     }
 }
 

@@ -79,3 +79,20 @@ fn the_same_seed_gives_the_same_bytes() {
         assert_eq!(one.evidence, other.evidence);
     }
 }
+
+#[test]
+fn with_faults_the_rows_that_they_reach_come_out_otherwise() {
+    let mut broken = configuration(ProfileChoice::Documented);
+    broken.fault = vec!["rx tcp flags=+RST drop".parse().unwrap()];
+    let (whole, broken) = (outcomes(&configuration(ProfileChoice::Documented)), outcomes(&broken));
+    let changed: Vec<(&str, i32, i32)> = whole
+        .iter()
+        .zip(&broken)
+        .filter(|(whole, broken)| whole.got != broken.got)
+        .map(|(whole, broken)| (whole.row.case, whole.got, broken.got))
+        .collect();
+    assert!(!changed.is_empty());
+    assert!(changed.iter().all(|&(_, got, _)| got == 10061), "{changed:?}");
+    assert!(changed.iter().all(|&(_, _, got)| got == 10060), "{changed:?}");
+    assert!(broken.iter().all(|outcome| outcome.ok || outcome.row.error.code() == 10061));
+}

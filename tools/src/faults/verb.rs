@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 
-use wsa::config::{Configuration, LinkChoice};
+use wsa::config::{Configuration, LinkChoice, Setting};
 
 use super::document::{Loaded, document};
 use super::judged::{ExpectedFailures, Judged};
@@ -36,6 +36,8 @@ pub fn main(
     configuration: &Configuration,
     json: bool,
 ) -> Result<(), Failure> {
+    let others = [Setting::Faults, Setting::Fault, Setting::Events, Setting::Control];
+    cli::refuse(configuration, "faults", &others)?;
     match command {
         FaultsCommand::Check { paths } => check(paths),
         FaultsCommand::List { folder } => list(folder, json),
