@@ -23,7 +23,7 @@ mod verb;
 
 pub use self::decisions::Decisions;
 pub use self::document::{Loaded, Text, case, document};
-pub use self::expect::{Ending, Expect, Texts};
+pub use self::expect::{Ending, Expect, Tcp, Texts};
 pub use self::judged::{EXPECTED_FAILURES, ExpectedFailures, Judged, Verdict};
 pub use self::loaded::{files, hash, name, title};
 pub use self::recorded::{Recorded, lines};

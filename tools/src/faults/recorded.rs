@@ -191,7 +191,7 @@ mod tests {
 
     const SCRIPT: &str = r#"
 version = 1
-[link.rx]
+[link]
 loss = 0.05
 [scenario]
 program = "transfer"

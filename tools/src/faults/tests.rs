@@ -271,3 +271,36 @@ fn what_must_come_of_a_rule_is_looked_for() {
         .does(&[Action::Set(tapsock_stack::fault::Field::Ttl(9))]);
     assert_eq!(told(last, Outcome::Retransmission).len(), 1);
 }
+
+#[test]
+fn each_expectation_holds_at_its_limit_and_not_beyond_it() {
+    use tapsock_stack::fault::{Delay, Model};
+    let mut case = case(Program::Transfer, &[], Ending::Delivered);
+    case.tx = Model { delay: Delay::fixed(millis(20)), ..Model::IDEAL };
+    let run = holds(&case);
+    let rtt = run.tcp.unwrap().min_rtt.unwrap();
+    let longer = tapsock_stack::time::Duration::from_micros(rtt.total_micros() + 1);
+    let tcp = |tcp: Tcp| Expect { tcp: Some(tcp), ..Expect::default() };
+    let micro = tapsock_stack::time::Duration::from_micros(1);
+    let none = Expect::default;
+    for (expect, good) in [
+        (tcp(Tcp { min_rtt: Some(Time(rtt)), ..Tcp::default() }), true),
+        (tcp(Tcp { min_rtt: Some(Time(longer)), ..Tcp::default() }), false),
+        (tcp(Tcp { mss: Some(1460), ..Tcp::default() }), true),
+        (tcp(Tcp { mss: Some(1459), ..Tcp::default() }), false),
+        (tcp(Tcp { timeouts: Some(0), ..Tcp::default() }), true),
+        (tcp(Tcp { timeouts: Some(1), ..Tcp::default() }), false),
+        (Expect { within: Some(Time(run.took)), ..none() }, true),
+        (Expect { within: Some(Time(run.took - micro)), ..none() }, false),
+        (Expect { not_before: Some(Time(run.took)), ..none() }, true),
+        (Expect { not_before: Some(Time(run.took + micro)), ..none() }, false),
+        (Expect { received: Some(Size(65536)), ..none() }, true),
+        (Expect { received: Some(Size(65535)), ..none() }, false),
+        (Expect { challenges: Some(0), ..none() }, true),
+        (Expect { challenges: Some(1), ..none() }, false),
+        (Expect { call: Some("recv".into()), ..none() }, true),
+        (Expect { call: Some("send".into()), ..none() }, false),
+    ] {
+        assert_eq!(expect.judge(&run).is_empty(), good, "{expect:?}");
+    }
+}
