@@ -35,6 +35,11 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "BYTES")]
     mtu: Option<String>,
 
+    /// on: the kernel completes checksums and cuts and joins segments where it can; off: every
+    /// frame is as on a wire [default: on]
+    #[arg(long, global = true, value_name = "ON/OFF")]
+    offload: Option<String>,
+
     /// A name server, which nothing asks yet; repeatable
     #[arg(long, global = true, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -92,6 +97,7 @@ impl Settings {
             route,
             mac,
             mtu,
+            offload,
             dns,
             profile,
             timing,
@@ -110,6 +116,7 @@ impl Settings {
         given.flag(Setting::Route, route);
         given.flag(Setting::Mac, mac);
         given.flag(Setting::Mtu, mtu);
+        given.flag(Setting::Offload, offload);
         given.flag(Setting::Dns, dns);
         given.flag(Setting::Profile, profile);
         given.flag(Setting::Timing, timing);

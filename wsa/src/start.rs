@@ -49,7 +49,7 @@ use tapsock_stack::link::{Link, NoLink};
 use tapsock_stack::storage::Growable;
 use tapsock_stack::time::Instant;
 
-use crate::config::{Configuration, LinkChoice};
+use crate::config::{Configuration, LinkChoice, OffloadChoice};
 use crate::control::Control;
 use crate::engine::threaded::{Handle, Threaded};
 use crate::process::{Core, Process};
@@ -419,7 +419,10 @@ pub fn open_link(
         LinkChoice::Tap(name) => name.as_str(),
         LinkChoice::Private => private.ok_or(StartError::NoDevice)?,
     };
-    let tap = Tap::open(name)?;
+    let tap = match configuration.offload {
+        OffloadChoice::On => Tap::open_offloading(name)?,
+        OffloadChoice::Off => Tap::open(name)?,
+    };
     if !tap.is_up() {
         return Err(StartError::Down(name.into()));
     }

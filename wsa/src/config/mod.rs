@@ -9,6 +9,7 @@
 //! | `route` | `PREFIX via ROUTER`, or `PREFIX` for what is on the link | none |
 //! | `mac` | the Ethernet address | derived from the seed and the addresses |
 //! | `mtu` | the largest IP packet, in bytes | 1500 |
+//! | `offload` | `on`: the kernel completes checksums and cuts and joins segments, as a network card does, where it can; `off`: every frame is as on a wire | `on` |
 //! | `dns` | name servers | none |
 //! | `profile` | `documented` or `windows` | `documented` |
 //! | `timing` | `win10`, `win7`, `rfc6298` or `test` | `win10` |
@@ -70,6 +71,17 @@ pub enum LinkChoice {
     Loopback,
     /// The TAP device of this name, which exists or may be made.
     Tap(String),
+}
+
+/// Whether the kernel works for the stack on a TAP device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OffloadChoice {
+    /// It completes checksums, and cuts and joins segments, as a network card does. A kernel that
+    /// cannot, and a link that faults are to break just now, have frames as on a wire.
+    #[default]
+    On,
+    /// Every frame is as on a wire.
+    Off,
 }
 
 /// Which codes a call answers with where the documentation and Windows differ.
@@ -135,6 +147,8 @@ pub struct Configuration {
     pub mac: Option<EthernetAddress>,
     /// The largest IP packet that a frame carries, in bytes, 1280 to 65521.
     pub mtu: usize,
+    /// Whether the kernel works for the stack on a TAP device.
+    pub offload: OffloadChoice,
     /// Name servers, in the order in which they are asked.
     pub dns: Vec<IpAddress>,
     /// Documented or actual behaviour.
@@ -164,6 +178,7 @@ impl Default for Configuration {
             routes: Vec::new(),
             mac: None,
             mtu: DEFAULT_MTU,
+            offload: OffloadChoice::default(),
             dns: Vec::new(),
             profile: ProfileChoice::default(),
             timing: TimingChoice::default(),

@@ -12,7 +12,7 @@ use tapsock_stack::fault::text::TextError;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::source::{ConfigError, Given, Origin, Setting, Texts};
-use super::{Configuration, LinkChoice, ProfileChoice, TimingChoice};
+use super::{Configuration, LinkChoice, OffloadChoice, ProfileChoice, TimingChoice};
 
 /// The smallest MTU: what IPv6 requires of every link (RFC 8200 section 5).
 const MTU_MIN: usize = 1280;
@@ -35,6 +35,7 @@ pub(super) fn configuration(given: &Given) -> Result<Configuration, ConfigError>
         routes: list(given, Setting::Route, route)?.unwrap_or_default(),
         mac: one(given, Setting::Mac, mac)?,
         mtu: one(given, Setting::Mtu, mtu)?.unwrap_or(defaults.mtu),
+        offload: one(given, Setting::Offload, offload)?.unwrap_or_default(),
         dns: list(given, Setting::Dns, unicast)?.unwrap_or_default(),
         profile: one(given, Setting::Profile, profile)?.unwrap_or_default(),
         timing: one(given, Setting::Timing, timing)?.unwrap_or_default(),
@@ -185,6 +186,14 @@ fn mtu(text: &str) -> Result<usize, Expected> {
     match text.parse() {
         Ok(mtu) if (MTU_MIN..=MTU_MAX).contains(&mtu) => Ok(mtu),
         _ => Err(format!("a whole number from {MTU_MIN} to {MTU_MAX}")),
+    }
+}
+
+fn offload(text: &str) -> Result<OffloadChoice, Expected> {
+    match text {
+        "on" => Ok(OffloadChoice::On),
+        "off" => Ok(OffloadChoice::Off),
+        _ => Err("on or off".to_string()),
     }
 }
 

@@ -22,6 +22,7 @@ pub enum Setting {
     Route,
     Mac,
     Mtu,
+    Offload,
     Dns,
     Profile,
     Timing,
@@ -35,13 +36,14 @@ pub enum Setting {
 
 impl Setting {
     /// All of them, in the order in which they are shown and checked.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Link,
         Self::Address,
         Self::Gateway,
         Self::Route,
         Self::Mac,
         Self::Mtu,
+        Self::Offload,
         Self::Dns,
         Self::Profile,
         Self::Timing,
@@ -62,6 +64,7 @@ impl Setting {
             Self::Route => "route",
             Self::Mac => "mac",
             Self::Mtu => "mtu",
+            Self::Offload => "offload",
             Self::Dns => "dns",
             Self::Profile => "profile",
             Self::Timing => "timing",

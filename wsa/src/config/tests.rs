@@ -113,6 +113,7 @@ fn all_sources_say_the_same_thing_alike() {
         (Setting::Route, "203.0.113.0/24"),
         (Setting::Mac, "02:00:00:00:00:07"),
         (Setting::Mtu, "9000"),
+        (Setting::Offload, "off"),
         (Setting::Dns, "192.0.2.53"),
         (Setting::Dns, "2001:db8::53"),
         (Setting::Profile, "windows"),
@@ -132,6 +133,7 @@ fn all_sources_say_the_same_thing_alike() {
         ("TAPSOCK_ROUTE", "198.51.100.0/24 via 192.0.2.9, 203.0.113.0/24"),
         ("TAPSOCK_MAC", "02-00-00-00-00-07"),
         ("TAPSOCK_MTU", "9000"),
+        ("TAPSOCK_OFFLOAD", "off"),
         ("TAPSOCK_DNS", "192.0.2.53,2001:db8::53"),
         ("TAPSOCK_PROFILE", "windows"),
         ("TAPSOCK_TIMING", "rfc6298"),
@@ -149,6 +151,7 @@ fn all_sources_say_the_same_thing_alike() {
         route = ["198.51.100.0/24 via 192.0.2.9", "203.0.113.0/24"]
         mac = "02:00:00:00:00:07"
         mtu = 9000
+        offload = "off"
         dns = ["192.0.2.53", "2001:db8::53"]
         profile = "windows"
         timing = "rfc6298"
@@ -166,6 +169,7 @@ fn all_sources_say_the_same_thing_alike() {
     assert_eq!(made.link, LinkChoice::Tap("tapsock0".to_string()));
     assert_eq!(made.mac, Some(EthernetAddress([2, 0, 0, 0, 0, 7])));
     assert_eq!((made.mtu, made.seed), (9000, Some(u64::MAX)));
+    assert_eq!(made.offload, OffloadChoice::Off);
     assert_eq!((made.profile, made.timing), (ProfileChoice::Windows, TimingChoice::Rfc6298));
     assert_eq!(made.capture, Some(PathBuf::from("out.pcapng")));
     let routes: Vec<(String, Option<String>)> = made
@@ -247,6 +251,7 @@ fn a_wrong_value_gives_its_name_the_value_and_what_is_expected() {
         (Setting::Mtu, "1279", MTU),
         (Setting::Mtu, "65522", MTU),
         (Setting::Mtu, "big", MTU),
+        (Setting::Offload, "yes", "on or off"),
         (Setting::Profile, "Windows", "documented or windows"),
         (Setting::Timing, "winxp", "win10, win7, rfc6298 or test"),
         (Setting::Seed, "-1", SEED),
