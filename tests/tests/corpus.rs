@@ -5,6 +5,7 @@ use std::panic;
 
 use tapsock_receive_path::pack::{self, Entry};
 use tapsock_receive_path::{IcmpKind, Report, operation, play, seeds};
+use tapsock_stack::net::Reason;
 
 const PACK: &str = include_str!("../fuzz/corpus/receive_path.txt");
 
@@ -27,6 +28,7 @@ fn replay(entry: &Entry) -> Report {
 fn the_corpus_reaches_every_state_and_every_cause() {
     let mut states = BTreeSet::new();
     let (mut accepted, mut verified, mut reassembled, mut expired) = (0, 0, 0, 0);
+    let (mut cut, mut joined, mut coalesced, mut nonsense) = (0, 0, 0, 0);
     let mut matched: BTreeMap<IcmpKind, u64> = BTreeMap::new();
     let mut unmatched: BTreeMap<IcmpKind, u64> = BTreeMap::new();
     for entry in committed() {
@@ -36,6 +38,10 @@ fn the_corpus_reaches_every_state_and_every_cause() {
         verified += report.verified;
         reassembled += report.counters.reassembled;
         expired += report.counters.reassembly_expired;
+        cut += report.counters.superframes_out;
+        joined += report.counters.superframes_in;
+        coalesced += report.counters.coalesced;
+        nonsense += report.counters.dropped.by(Reason::Offload);
         for (kind, count) in report.matched {
             *matched.entry(kind).or_default() += count;
         }
@@ -63,6 +69,9 @@ fn the_corpus_reaches_every_state_and_every_cause() {
     assert!(reassembled >= 8, "{reassembled} packets put together");
     assert!(expired >= 8, "{expired} packets given up");
     assert!(verified >= 1000, "{verified} bytes verified");
+    assert!(cut >= 8 && joined >= 8, "{cut} superframes to cut and {joined} of several");
+    assert!(coalesced >= 100, "{coalesced} datagrams behind others");
+    assert!(nonsense >= 8, "{nonsense} frames about which the device said nonsense");
     // Source quench and redirects mean nothing, whatever they are about.
     let causes = (0..16).map(|code| (4, 3, code)).chain([(4, 11, 0), (4, 11, 1)]);
     let causes = causes.chain((0..3).map(|code| (4, 12, code)));

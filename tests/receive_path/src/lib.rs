@@ -54,16 +54,20 @@ const WINDOWS: u8 = 2;
 const OLD: u8 = 4;
 /// A link that carries no more than IPv6 demands.
 const NARROW: u8 = 8;
+/// A link that completes checksums, and cuts and joins segments.
+const OFFLOADING: u8 = 16;
 
 /// Plays `input`, whose first byte says in which setting: 1 for tables without a heap, 2 for the
-/// windows profile, 4 for a process of version 1.1, 8 for an MTU of 1280.
+/// windows profile, 4 for a process of version 1.1, 8 for an MTU of 1280, 16 for an
+/// offloading link.
 ///
 /// # Panics
 /// When something does not hold that must.
 pub fn play(input: &[u8]) -> Report {
     let (setting, script) = input.split_first().map_or((0, input), |(first, rest)| (*first, rest));
     let mtu = if setting & NARROW == 0 { 1500 } else { 1280 };
-    let script = Rc::new(Script::new(operation::read(script), Wire::new(mtu)));
+    let wire = if setting & OFFLOADING == 0 { Wire::new(mtu) } else { Wire::offloading(mtu) };
+    let script = Rc::new(Script::new(operation::read(script), wire));
     if setting & NO_HEAP == 0 {
         play_with(setting, script, Growable { sockets: 12 })
     } else {

@@ -263,6 +263,21 @@ operations! {
     0x12 Link { #[doc = "0 up, 1 down, 2 and more busy for as many frames."] state: u8, }
     /// Makes the neighbors silent, or lets them answer again.
     0x13 Mute { #[doc = "Odd is silent."] state: u8, }
+    /// What the device says about the next frame, as in the header of virtio-net.
+    0x14 Offload {
+        /// 1 for a checksum that is to be completed, 2 for one that was verified.
+        flags: u8,
+        /// Into what it is to be cut.
+        kind: u8,
+        /// Bytes in each piece.
+        size: u16,
+        /// Bytes of headers.
+        header: u16,
+        /// Where the checksum begins and its field stands; both 0 for where they really do.
+        start: u16,
+        /// Counted from there.
+        offset: u16,
+    }
 
     /// Holds a port.
     0x18 Bind { #[doc = "0 TCP, 1 UDP."] transport: u8, #[doc = "Which address."] address: u8, #[doc = "Which local port."] local: u8, #[doc = "How it is shared."] share: u8, }

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash};
 use std::rc::Rc;
 
-use tapsock_stack::link::{Link, LinkError};
+use tapsock_stack::link::offload::{Segments, Sums, finish};
+use tapsock_stack::link::{ChecksumStatus, FrameMeta, Gso, GsoKind, Link, LinkError, Offload};
 use tapsock_stack::time::Instant;
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
@@ -29,7 +30,10 @@ const FLOWS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Wire {
     pub(crate) mtu: usize,
-    waiting: VecDeque<Vec<u8>>,
+    waiting: VecDeque<(Vec<u8>, FrameMeta)>,
+    offload: Offload,
+    /// What the device says about the next frame.
+    meta: Option<FrameMeta>,
     /// Frames that the stack took.
     pub(crate) taken: u64,
     up: bool,
@@ -59,6 +63,8 @@ impl Wire {
         Self {
             mtu,
             waiting: VecDeque::new(),
+            offload: Offload::NONE,
+            meta: None,
             taken: 0,
             up: true,
             busy: 0,
@@ -73,6 +79,11 @@ impl Wire {
             streams: BTreeMap::new(),
             digest: DefaultHasher::new(),
         }
+    }
+
+    /// The same with a device that works for the stack.
+    pub(crate) fn offloading(mtu: usize) -> Self {
+        Self { offload: Offload::ALL, ..Self::new(mtu) }
     }
 
     /// Whether every frame was taken.
@@ -214,6 +225,22 @@ impl Wire {
                 1 => self.up = false,
                 frames => self.busy = frames,
             },
+            Operation::Offload { flags, kind, size, header, start, offset } => {
+                let checksum = match flags % 4 {
+                    0 => ChecksumStatus::Whole,
+                    2 => ChecksumStatus::Valid,
+                    _ => ChecksumStatus::Partial { start, offset },
+                };
+                let kind = match kind {
+                    0 => None,
+                    1 => Some(GsoKind::Tcp4),
+                    4 => Some(GsoKind::Tcp6),
+                    5 => Some(GsoKind::Udp),
+                    other => Some(GsoKind::Unknown(other)),
+                };
+                let gso = kind.map(|kind| Gso { kind, size, header });
+                self.meta = Some(FrameMeta { checksum, gso });
+            }
             Operation::Mute { state } => self.mute = state % 2 == 1,
             _ => return false,
         }
@@ -285,7 +312,24 @@ impl Wire {
     fn inject(&mut self, frame: Vec<u8>) {
         self.injected.push_front(frame.clone());
         self.injected.truncate(KEPT);
-        self.waiting.push_back(frame);
+        let meta = match self.meta.take() {
+            // A plain link has nothing to say.
+            Some(meta) if self.offload != Offload::NONE => fitting(&frame, meta),
+            _ => FrameMeta::WHOLE,
+        };
+        self.waiting.push_back((frame, meta));
+    }
+
+    /// Nothing leaves while the link is down or busy.
+    fn admits(&mut self) -> Result<(), LinkError> {
+        if !self.up {
+            return Err(LinkError::Down);
+        }
+        if self.busy > 0 {
+            self.busy -= 1;
+            return Err(LinkError::Busy);
+        }
+        Ok(())
     }
 
     /// The stack sends a frame.
@@ -340,7 +384,7 @@ impl Wire {
         match neighbor {
             IpAddress::Ipv4(_) => {
                 let frame = packet::arp(2, (found, neighbor), (OWN, address(0)));
-                self.waiting.push_back(frame);
+                self.waiting.push_back((frame, FrameMeta::WHOLE));
             }
             IpAddress::Ipv6(_) => {
                 let mut upper = vec![136, 0, 0, 0, 0x60, 0, 0, 0];
@@ -349,7 +393,8 @@ impl Wire {
                 upper.extend(found.0);
                 let packet =
                     Packet { source: neighbor, destination: address(1), protocol: ICMPV6, upper };
-                self.waiting.extend(Dressing::default().frames(packet));
+                let frames = Dressing::default().frames(packet).into_iter();
+                self.waiting.extend(frames.map(|frame| (frame, FrameMeta::WHOLE)));
             }
         }
     }
@@ -437,6 +482,22 @@ fn packet_source(packet: &[u8]) -> IpAddress {
     }
 }
 
+/// What a device says that finds the checksum by itself, where the script leaves that to it.
+fn fitting(frame: &[u8], meta: FrameMeta) -> FrameMeta {
+    if meta.checksum != (ChecksumStatus::Partial { start: 0, offset: 0 }) {
+        return meta;
+    }
+    let packet = frame.get(14..).unwrap_or_default();
+    let v6 = packet.first().is_some_and(|first| first >> 4 == 6);
+    let (header, protocol) = match (v6, packet.first().zip(packet.get(9)).zip(packet.get(6))) {
+        (true, Some((_, next))) => (40, *next),
+        (false, Some(((first, protocol), _))) => (u16::from(first & 0x0f) * 4, *protocol),
+        (_, None) => (0, 0),
+    };
+    let offset = if protocol == UDP { 6 } else { 16 };
+    FrameMeta { checksum: ChecksumStatus::Partial { start: 14 + header, offset }, ..meta }
+}
+
 /// The stack's end of the link.
 #[derive(Debug, Clone)]
 pub(crate) struct Cable(pub(crate) Rc<RefCell<Wire>>);
@@ -455,7 +516,24 @@ impl Link for Cable {
         if !wire.up {
             return Err(LinkError::Down);
         }
-        let Some(frame) = wire.waiting.pop_front() else { return Ok(None) };
+        let Some((mut frame, meta)) = wire.waiting.pop_front() else { return Ok(None) };
+        if meta.gso.is_some() {
+            let mut pieces = VecDeque::new();
+            if let Ok(mut segments) = Segments::of(&frame, &meta, Sums::Fill) {
+                while let Some(range) = segments.piece(&mut frame) {
+                    pieces.push_back((frame[range].to_vec(), FrameMeta::WHOLE));
+                    segments.advance();
+                }
+            }
+            match pieces.pop_front() {
+                Some((first, _)) => frame = first,
+                // What cannot be cut is given so that its loss is counted.
+                None => frame.truncate(14),
+            }
+            while let Some(piece) = pieces.pop_back() {
+                wire.waiting.push_front(piece);
+            }
+        }
         wire.taken += 1;
         let len = frame.len().min(buffer.len());
         buffer[..len].copy_from_slice(&frame[..len]);
@@ -464,14 +542,53 @@ impl Link for Cable {
 
     fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError> {
         let mut wire = self.0.borrow_mut();
+        wire.admits()?;
+        wire.departs(now, frame);
+        Ok(())
+    }
+
+    fn offload(&self) -> Offload {
+        self.0.borrow().offload
+    }
+
+    fn receive_offloaded(
+        &mut self,
+        _: Instant,
+        buffer: &mut [u8],
+    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+        let mut wire = self.0.borrow_mut();
         if !wire.up {
             return Err(LinkError::Down);
         }
-        if wire.busy > 0 {
-            wire.busy -= 1;
-            return Err(LinkError::Busy);
+        let Some((frame, meta)) = wire.waiting.pop_front() else { return Ok(None) };
+        wire.taken += 1;
+        let len = frame.len().min(buffer.len());
+        buffer[..len].copy_from_slice(&frame[..len]);
+        Ok(Some((len, meta)))
+    }
+
+    fn transmit_offloaded(
+        &mut self,
+        now: Instant,
+        frame: &[u8],
+        meta: &FrameMeta,
+    ) -> Result<(), LinkError> {
+        let mut wire = self.0.borrow_mut();
+        assert!(wire.offload.covers(meta), "nobody offered {meta:?}");
+        wire.admits()?;
+        let mut frame = frame.to_vec();
+        if meta.gso.is_none() {
+            finish(&mut frame, meta);
+            wire.departs(now, &frame);
+            return Ok(());
         }
-        wire.departs(now, frame);
+        // The oracle looks at what comes of it.
+        let segments = Segments::of(&frame, meta, Sums::Fill);
+        let mut segments = segments.unwrap_or_else(|reason| panic!("{reason}: {frame:02x?}"));
+        while let Some(range) = segments.piece(&mut frame) {
+            wire.departs(now, &frame[range]);
+            segments.advance();
+        }
         Ok(())
     }
 }

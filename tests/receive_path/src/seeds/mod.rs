@@ -1,5 +1,6 @@
 //! Scripts that were written by hand, one for each thing that the corpus must reach.
 
+mod offload;
 mod packets;
 mod tcp;
 mod winsock;
@@ -138,6 +139,11 @@ fn scripts() -> Vec<(String, u8, Vec<Operation>)> {
     winsock::winsock(&mut add);
     winsock::readiness(&mut add);
     packets::groups(&mut add);
+    offload::offload(&mut |name, script| {
+        for (suffix, setting) in [("", 16), ("-no-heap", 17), ("-narrow", 24)] {
+            scripts.push((format!("{name}{suffix}"), setting, script.clone()));
+        }
+    });
     scripts
 }
 
