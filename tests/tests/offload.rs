@@ -7,11 +7,13 @@ use std::io::{self, Read};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
+use std::sync::{Arc, Mutex};
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::UdpGsoSegment;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tapsock_stack::Counters;
+use tapsock_stack::fault::{Action, Count, Match, Proto, Record, Rule, Switch, When};
 use tapsock_stack::link::tap::Tap;
 use tapsock_stack::link::{ChecksumStatus, FrameMeta, Gso, GsoKind, Link, LinkError, Offload};
 use tapsock_stack::net::Reason;
@@ -21,7 +23,7 @@ use tapsock_tests::{Kernel, Pattern, sha256};
 use tun_tap::{Iface, Mode};
 use wsa::config::{Configuration, LinkChoice};
 use wsa::engine::Engine;
-use wsa::start::{ThreadedProcess, start_on};
+use wsa::start::{Start, ThreadedProcess, start_on};
 use wsa::{Error, SocketHandle};
 
 const AF_INET: i32 = 2;
@@ -115,7 +117,7 @@ fn streams_are_equal_both_ways_with_offload_and_without() {
         for offload in [false, true] {
             let process = process_on(&kernel, open(&kernel, offload));
             let mut random = Random::stream(round as u64, 1);
-            let length = if buffer < 10_000 { MEGABYTES_20 / 20 } else { MEGABYTES_20 };
+            let length = if buffer < 10_000 { MEGABYTES_20 / 60 } else { MEGABYTES_20 };
             // The kernel's end reads everything, then sends as much.
             let (address, there) = kernel.tcp_once(server, move |mut stream| {
                 let received = sha256((&mut stream).take(length))?;
@@ -288,6 +290,66 @@ fn a_device_that_a_killed_program_left_offloading_is_plain_for_the_plain_link() 
         next(&mut tap, |tap| tap.receive(Instant::ZERO, &mut buffer.borrow_mut()))
     });
     assert_eq!(apart, [1042; 10]);
+}
+
+#[test]
+fn a_rule_that_comes_while_superframes_pass_sees_frames_as_on_a_wire() {
+    let Some(kernel) = Kernel::start() else { return };
+    let tap = open(&kernel, true);
+    let mut configuration = Configuration::default();
+    configuration.link = LinkChoice::Tap(kernel.device().into());
+    // One in 200, which both sides survive, once somebody switches it on.
+    let tcp = Match { proto: Some(Proto::Tcp), ..Match::RX };
+    let rule = Rule::new("lose").on(tcp).when(When { count: Count::Every(200), ..When::ALWAYS });
+    configuration.fault = vec![Rule { switch: Switch::Off, ..rule.does(&[Action::Drop]) }];
+    let descriptor = tap.as_fd().try_clone_to_owned().unwrap();
+    let mut start = Start::new(&configuration).unwrap();
+    let longest = Arc::new(Mutex::new([0; 2]));
+    let watch = Arc::clone(&longest);
+    start.faults().unwrap().engine.observe(move |record: &Record<'_>| {
+        let mut longest = watch.lock().unwrap();
+        match record {
+            Record::Bypass { frame, .. } => longest[0] = frame.len().max(longest[0]),
+            Record::Verdict { frame, .. } => longest[1] = frame.len().max(longest[1]),
+            _ => {}
+        }
+    });
+    let process = start.on(Box::new(tap), Some(descriptor), |_| {}).unwrap();
+    assert_eq!(process.wsa_startup(0x0202).0, 0);
+
+    let length = 6_000_000;
+    let (address, there) = kernel.tcp_once("10.77.0.1:0", move |mut stream| {
+        io::copy(&mut Pattern::new(2, length), &mut stream)?;
+        let received = sha256(&mut stream)?;
+        Ok(received)
+    });
+    let s = socket(&process, address, SOCK_STREAM);
+    process.connect_to(s, address).unwrap();
+    let mut received = Incoming(&process, s, Random::stream(1, 2)).take(length);
+    let switch = |switch| {
+        process.engine().with(|access| access.stack.link_mut().engine_mut().switch(0, switch));
+    };
+    let mut data = Vec::new();
+    for (part, state) in [(2_000_000, Switch::On), (2_000_000, Switch::Off)] {
+        (&mut received).take(part).read_to_end(&mut data).unwrap();
+        switch(state);
+    }
+    received.read_to_end(&mut data).unwrap();
+    assert_eq!(sha256(&data[..]).unwrap(), sha256(Pattern::new(2, length)).unwrap());
+    // And the other way, with nothing to do.
+    let mut random = Random::stream(1, 3);
+    send_all(&process, s, Pattern::new(1, length), &mut random);
+    process.shutdown(s, 1).unwrap();
+    assert_eq!(there.join().unwrap().unwrap(), sha256(Pattern::new(1, length)).unwrap());
+
+    let [idle, active] = *longest.lock().unwrap();
+    assert!(idle > 20_000, "{idle}");
+    assert_eq!(active, 1514);
+    let dropped = process.engine().with(|access| {
+        let engine = access.stack.link_mut().engine_mut();
+        engine.hits(0).unwrap().fired
+    });
+    assert!(dropped > 3, "{dropped}");
 }
 
 #[test]

@@ -349,6 +349,38 @@ fn a_path_that_shrinks_under_superframes_in_flight_loses_nothing() {
 }
 
 #[test]
+fn what_routers_may_cut_is_numbered_here_and_not_by_a_device() {
+    let pair = Pair::new(6);
+    offload(&pair.client, Offload::ALL);
+    let (id, accepted) = connected(&pair, Family::V4);
+    pass(&pair, [id, accepted], &pattern(50_000));
+    let capture = Capture::new(&pair.client);
+    let (world, port) = (pair.world.clone(), pair.client.port());
+    let reported = Arc::new(Mutex::new(false));
+    pair.client.set_filter(move |frame, direction| {
+        if direction == Direction::Inbound || frame.len() <= 14 + 552 {
+            return Verdict::Pass;
+        }
+        if !std::mem::replace(&mut *reported.lock().unwrap(), true) {
+            // Less than is believed: segments of 552 bytes go out, and are cut on their way.
+            let error = icmp(3, 4, [0, 0, 1, 0x2c], frame, 8);
+            world.after(Duration::from_micros(10), move |world| world.inject(port, &error));
+        }
+        Verdict::Drop
+    });
+    pass(&pair, [id, accepted], &pattern(50_000));
+    let out: Vec<Vec<u8>> =
+        capture.frames().into_iter().filter(|seen| seen.out).map(|seen| seen.frame).collect();
+    let cuttable = || out.iter().filter(|frame| frame.len() > 100 && frame[20] & 0x40 == 0);
+    assert!(cuttable().count() > 90, "{}", cuttable().count());
+    assert!(cuttable().all(|frame| frame.len() <= 14 + 552));
+    let mut numbers: Vec<[u8; 2]> = cuttable().map(|frame| [frame[18], frame[19]]).collect();
+    numbers.sort_unstable();
+    numbers.dedup();
+    assert_eq!(numbers.len(), cuttable().count());
+}
+
+#[test]
 fn fragments_of_a_datagram_share_a_checksum_that_is_whole() {
     for family in FAMILIES {
         let pair = Pair::new(8);
