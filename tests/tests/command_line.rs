@@ -304,6 +304,17 @@ fn rules_come_and_go_while_a_program_listens() {
     let told = |what: &str| log.lines().filter(|line| line.contains(what)).count();
     assert_eq!(told("add name=mute") + told("remove mute"), 2, "{log}");
     assert_eq!(told("\"totals\""), 1);
+
+    // The session as a script.
+    let output = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+        .args(["faults", "script"])
+        .arg(&events)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let script: wsa::start::FaultDocument = text(&output.stdout).parse().unwrap();
+    let [mute] = &script.rules[..] else { panic!("{script}") };
+    assert!(mute.name.as_str() == "mute" && mute.when.from < mute.when.until, "{mute}");
     fs::remove_file(&events).unwrap();
 }
 

@@ -205,6 +205,18 @@ pub enum FaultsCommand {
         file: PathBuf,
     },
 
+    /// Print the script of a live session
+    ///
+    /// The file is what a stack has written because of --events or TAPSOCK_EVENTS. Rules that were
+    /// added while it ran begin at that time, rules that were removed end, and switches become
+    /// events, so that the session can be played again without anybody at the control socket.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Script {
+        /// The events
+        #[arg(value_name = "FILE.jsonl")]
+        file: PathBuf,
+    },
+
     /// Reduce a failing run to the smallest script that fails in the same way
     ///
     /// The script is printed to standard output, and was run before that. This happens in virtual

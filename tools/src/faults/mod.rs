@@ -13,6 +13,7 @@ mod recorded;
 mod report;
 mod run;
 mod scenario;
+mod session;
 mod shrink;
 mod simulated;
 mod tap;

@@ -17,6 +17,7 @@ use super::recorded::{self, Recorded};
 use super::report::{self, Detail, Report};
 use super::run::run;
 use super::scenario::Program;
+use super::session::{self, Session};
 use super::shrink::{Unshrinkable, shrink};
 use crate::cli::{self, FaultsCommand};
 use crate::namespace;
@@ -47,6 +48,7 @@ pub fn main(
             run_all(paths, medium, twin, record.as_deref(), configuration, json)
         }
         FaultsCommand::Replay { file } => replay(file, configuration, json),
+        FaultsCommand::Script { file } => script(file),
         FaultsCommand::Shrink { file, runs } => shrink_file(file, *runs, configuration),
     }
 }
@@ -277,6 +279,15 @@ fn judged(
         seed: *seed,
         hash: loaded.hash(),
     })
+}
+
+/// Prints the script of a live session.
+fn script(file: &Path) -> Result<(), Failure> {
+    let Session { document, lost } = session::read(file)?;
+    for sentence in lost {
+        output::note(&format!("tapsock: {sentence}, which a script cannot say"));
+    }
+    output::line(document.to_string().trim_end())
 }
 
 fn replay(file: &Path, configuration: &Configuration, json: bool) -> Result<(), Failure> {
