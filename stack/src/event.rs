@@ -261,6 +261,7 @@ impl fmt::Display for Shown<'_> {
         let IpEndpoint { addr, port } = self.0;
         match addr {
             IpAddress::Ipv4(addr) => write!(f, "{addr}:{port}"),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(addr) => write!(f, "[{addr}]:{port}"),
         }
     }
@@ -289,6 +290,7 @@ impl fmt::Display for PacketSummary {
             Self::Icmp { source, kind, code, quoted_source, quoted_destination } => {
                 let family = match source {
                     IpAddress::Ipv4(_) => "ICMP",
+                    #[cfg(feature = "ipv6")]
                     IpAddress::Ipv6(_) => "ICMPv6",
                 };
                 write!(

@@ -187,7 +187,10 @@ impl Device for OneShot<'_> {
         capabilities.checksum.tcp = Checksum::None;
         capabilities.checksum.udp = Checksum::None;
         capabilities.checksum.icmpv4 = Checksum::None;
-        capabilities.checksum.icmpv6 = Checksum::None;
+        #[cfg(feature = "ipv6")]
+        {
+            capabilities.checksum.icmpv6 = Checksum::None;
+        }
         if self.cuts {
             cut_superframes(&mut capabilities);
         }

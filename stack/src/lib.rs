@@ -22,6 +22,11 @@
 //! same calls with the same seed send the same bytes. Without the `std` feature the crate needs no
 //! operating system, without `alloc` no heap; [`storage::Storage`] chooses the tables and buffers.
 #![no_std]
+// Without IPv6 much of what belongs to it is only not called.
+#![cfg_attr(
+    not(feature = "ipv6"),
+    allow(dead_code, unused_imports, unused_mut, unused_variables, unreachable_patterns)
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;

@@ -24,6 +24,7 @@ impl Family {
     pub fn of(address: IpAddress) -> Self {
         match address {
             IpAddress::Ipv4(_) => Self::V4,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => Self::V6,
         }
     }

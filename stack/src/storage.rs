@@ -4,11 +4,17 @@
 //! a [`Storage`], chooses between [`Growable`] (needs the `alloc` feature) and [`Fixed`], whose
 //! capacities are constants and whose buffers the caller supplies.
 
+mod pool;
+
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::ops::DerefMut;
 
 use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::{Socket, tcp};
+
+use pool::Pool;
+pub use pool::{Place as PacketPlace, Pooled};
 
 /// A sequence that is either growable or of fixed capacity.
 pub trait List<T>: DerefMut<Target = [T]> + Default {
@@ -47,7 +53,7 @@ pub trait Fifo<T>: Default {
     fn limit(&self) -> Option<usize>;
 }
 
-/// The owned bytes of one packet or datagram.
+/// The owned bytes of one packet that grows.
 pub trait Packet: AsRef<[u8]> + AsMut<[u8]> + Sized {
     /// Copies `bytes`, or `None` when there is no room for them.
     fn copy_from(bytes: &[u8]) -> Option<Self>;
@@ -145,8 +151,12 @@ pub(crate) fn scatter<'d>(bytes: &[u8], pieces: impl Iterator<Item = &'d mut [u8
 
 /// The one type parameter that chooses every table and every buffer.
 pub trait Storage<'a> {
-    /// Tables with an entry a socket.
+    /// Tables with an entry a socket, of whatever kind.
     type Sockets<T>: List<T>;
+    /// Tables with an entry a TCP connection.
+    type Streams<T>: List<T>;
+    /// Tables with an entry a UDP socket.
+    type Datagrams<T>: List<T>;
     /// Slots of hash tables.
     type Hash<T>: List<T>;
     /// Short tables: addresses, routes, neighbors.
@@ -160,6 +170,8 @@ pub trait Storage<'a> {
     type Partials<T>: List<T>;
     /// One packet.
     type Packet: Packet;
+    /// A packet or a datagram that waits in a queue.
+    type Kept: AsRef<[u8]> + AsMut<[u8]>;
     /// What one send has beyond the ring.
     type Chain: Chain;
     /// Room for one frame while it is worked on.
@@ -169,6 +181,11 @@ pub trait Storage<'a> {
     fn socket_limit(&self) -> Option<usize>;
     /// A buffer for one frame. Called twice, when the stack is made.
     fn scratch(&mut self) -> Self::Scratch;
+    /// Keeps a copy of a packet on its way; `None` when there is no room for it.
+    fn keep(&mut self, packet: &[u8]) -> Option<Self::Kept>;
+    /// Keeps a copy of a datagram for a socket; `None` when there is no room for it. Some room is
+    /// left to packets on their way, so that nobody stops them by sending datagrams.
+    fn keep_datagram(&mut self, datagram: &[u8]) -> Option<Self::Kept>;
     /// A socket with `receive` and `transmit` bytes of buffer, or the sizes of the pool where
     /// those are fixed. `None` when the pool is empty.
     fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>>;
@@ -307,12 +324,15 @@ mod growable {
 
     impl<'a> Storage<'a> for Growable {
         type Sockets<T> = Vec<T>;
+        type Streams<T> = Vec<T>;
+        type Datagrams<T> = Vec<T>;
         type Hash<T> = Vec<T>;
         type Small<T> = Vec<T>;
         type Queue<T> = VecDeque<T>;
         type Packets<T> = VecDeque<T>;
         type Partials<T> = Vec<T>;
         type Packet = BytesMut;
+        type Kept = BytesMut;
         type Chain = ByteChain;
         type Scratch = Box<[u8]>;
 
@@ -324,6 +344,14 @@ mod growable {
             // The largest IPv6 packet behind an Ethernet header, and the fragment header that
             // cutting it takes.
             vec![0; 14 + 40 + 65535 + 8].into_boxed_slice()
+        }
+
+        fn keep(&mut self, packet: &[u8]) -> Option<BytesMut> {
+            Some(BytesMut::from(packet))
+        }
+
+        fn keep_datagram(&mut self, datagram: &[u8]) -> Option<BytesMut> {
+            self.keep(datagram)
         }
 
         fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
@@ -419,85 +447,147 @@ impl Chain for NoChain {
     fn clear(&mut self) {}
 }
 
-/// Memory for `N` TCP sockets with `B` bytes of buffer each way, supplied by the caller.
+/// Memory for `N` TCP sockets with `B` bytes of buffer each way, for `P` packets and datagrams of
+/// up to `F` bytes that wait (for a neighbor, for a busy link, on their way to this stack itself,
+/// or to be received), and for the two that are being read and written. Supplied by the caller.
 ///
 /// Put it into a `static` cell or a local that outlives the stack.
 #[derive(Debug)]
-pub struct Memory<'a, const N: usize, const B: usize> {
-    sets: [SocketStorage<'a>; N],
+pub struct Memory<'a, const N: usize, const B: usize, const F: usize = 1514, const P: usize = 8> {
+    /// Written when a stack is made, so that a `static` of this is all zeros and takes no place in
+    /// a program's image.
+    sets: MaybeUninit<[SocketStorage<'a>; N]>,
     receive: [[u8; B]; N],
     transmit: [[u8; B]; N],
+    packets: [PacketPlace<F>; P],
+    scratch: [[u8; F]; 2],
 }
 
-impl<const N: usize, const B: usize> Memory<'_, N, B> {
-    /// Zeroed memory.
+impl<const N: usize, const B: usize, const F: usize, const P: usize> Memory<'_, N, B, F, P> {
+    /// Zeroed memory. As a `static` it costs nothing but its place.
     pub const fn new() -> Self {
-        Self { sets: [SocketStorage::EMPTY; N], receive: [[0; B]; N], transmit: [[0; B]; N] }
+        Self {
+            sets: MaybeUninit::uninit(),
+            receive: [[0; B]; N],
+            transmit: [[0; B]; N],
+            packets: [const { PacketPlace::new() }; P],
+            scratch: [[0; F]; 2],
+        }
     }
 }
 
-impl<const N: usize, const B: usize> Default for Memory<'_, N, B> {
+impl<const N: usize, const B: usize, const F: usize, const P: usize> Default
+    for Memory<'_, N, B, F, P>
+{
     fn default() -> Self {
         Self::new()
     }
 }
 
+/// Places for packets that datagrams in sockets leave free.
+const SPARE: usize = 2;
+
 /// Tables of fixed capacity and buffers of the caller; no heap.
 ///
-/// `N` sockets of a kind, hash tables of `H` slots (a power of two, at least `4 * N`), frames of
-/// at most `F` bytes (the link's MTU and 14 bytes of Ethernet header).
+/// `N` sockets, hash tables of `H` slots (a power of two, at least 8/3 of `N`), frames of at most
+/// `F` bytes (the link's MTU and 14 bytes of Ethernet header). Of the sockets at most `T` are TCP
+/// connections and `U` are of UDP. Listeners are none of either, but who waits in one is.
 ///
 /// At most `R` packets are put together from fragments at a time, which takes about `F + 650`
 /// bytes each. With 0 all fragments are dropped and counted. A packet has room if its data is at
 /// most `F - 60` bytes: with `F` for an MTU of 1500 those that somebody cut for a smaller one.
 #[derive(Debug)]
-pub struct Fixed<'a, const N: usize, const H: usize, const F: usize, const R: usize = 2> {
-    pool: heapless::Vec<Cell<'a>, N>,
+pub struct Fixed<
+    'a,
+    const N: usize,
+    const H: usize,
+    const F: usize,
+    const R: usize = 2,
+    const T: usize = N,
+    const U: usize = N,
+> {
+    pool: heapless::Vec<Cell<'a>, T>,
+    packets: Pool<'a, F>,
+    scratch: core::slice::IterMut<'a, [u8; F]>,
 }
 
-impl<'a, const N: usize, const H: usize, const F: usize, const R: usize> Fixed<'a, N, H, F, R> {
-    /// Splits `memory` into a pool of sockets.
+impl<
+    'a,
+    const N: usize,
+    const H: usize,
+    const F: usize,
+    const R: usize,
+    const T: usize,
+    const U: usize,
+> Fixed<'a, N, H, F, R, T, U>
+{
+    /// Splits `memory` into a pool of sockets and a pool of packets.
     ///
     /// It does not compile for hash tables whose size is no power of two, nor for frames that do
-    /// not hold the smallest MTU that a link may have.
-    pub fn new<const B: usize>(memory: &'a mut Memory<'a, N, B>) -> Self {
+    /// not hold the smallest MTU that a link may have, nor with fewer than three places for
+    /// packets.
+    pub fn new<const B: usize, const P: usize>(memory: &'a mut Memory<'a, T, B, F, P>) -> Self {
         const {
-            assert!(H.is_power_of_two() && H >= 4 * N, "H: a power of two, at least 4 * N");
+            // Two entries a socket, in tables of which a quarter stays empty.
+            assert!(H.is_power_of_two() && 3 * H >= 8 * N, "H: a power of two, at least 8/3 of N");
+            assert!(T <= N && U <= N, "T and U: at most N");
             assert!(F >= 1280 + 14, "F: at least 1294 bytes");
+            assert!(P > SPARE, "P: at least 3");
         }
         let mut pool = heapless::Vec::new();
         let buffers = memory.receive.iter_mut().zip(memory.transmit.iter_mut());
-        for (set, (receive, transmit)) in memory.sets.chunks_mut(1).zip(buffers) {
+        let sets = memory.sets.write([SocketStorage::EMPTY; T]);
+        for (set, (receive, transmit)) in sets.chunks_mut(1).zip(buffers) {
             let socket = tcp::Socket::new(
                 tcp::SocketBuffer::new(&mut receive[..]),
                 tcp::SocketBuffer::new(&mut transmit[..]),
             );
-            // One element of each of the N-element arrays an iteration, so the pool has room.
+            // One element of each of the T-element arrays an iteration, so the pool has room.
             let _ = pool.push(Cell::new(SocketSet::new(set), socket));
         }
-        Self { pool }
+        let packets = Pool::new(&mut memory.packets);
+        Self { pool, packets, scratch: memory.scratch.iter_mut() }
     }
 }
 
-impl<'a, const N: usize, const H: usize, const F: usize, const R: usize> Storage<'a>
-    for Fixed<'a, N, H, F, R>
+impl<
+    'a,
+    const N: usize,
+    const H: usize,
+    const F: usize,
+    const R: usize,
+    const T: usize,
+    const U: usize,
+> Storage<'a> for Fixed<'a, N, H, F, R, T, U>
 {
-    type Sockets<T> = heapless::Vec<T, N>;
-    type Hash<T> = heapless::Vec<T, H>;
-    type Small<T> = heapless::Vec<T, 16>;
-    type Queue<T> = heapless::Deque<T, N>;
-    type Packets<T> = heapless::Deque<T, 4>;
-    type Partials<T> = heapless::Vec<T, R>;
+    type Sockets<E> = heapless::Vec<E, N>;
+    type Streams<E> = heapless::Vec<E, T>;
+    type Datagrams<E> = heapless::Vec<E, U>;
+    type Hash<E> = heapless::Vec<E, H>;
+    type Small<E> = heapless::Vec<E, 16>;
+    type Queue<E> = heapless::Deque<E, N>;
+    type Packets<E> = heapless::Deque<E, 4>;
+    type Partials<E> = heapless::Vec<E, R>;
     type Packet = heapless::Vec<u8, F>;
+    type Kept = Pooled<'a>;
     type Chain = NoChain;
-    type Scratch = [u8; F];
+    type Scratch = &'a mut [u8];
 
     fn socket_limit(&self) -> Option<usize> {
         Some(N)
     }
 
     fn scratch(&mut self) -> Self::Scratch {
-        [0; F]
+        // A third one is asked for by nobody, and would hold nothing.
+        self.scratch.next().map_or(&mut [], |scratch| scratch)
+    }
+
+    fn keep(&mut self, packet: &[u8]) -> Option<Pooled<'a>> {
+        self.packets.keep(packet, 0)
+    }
+
+    fn keep_datagram(&mut self, datagram: &[u8]) -> Option<Pooled<'a>> {
+        self.packets.keep(datagram, SPARE)
     }
 
     fn socket(&mut self, _receive: usize, _transmit: usize) -> Option<Cell<'a>> {

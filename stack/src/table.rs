@@ -35,8 +35,15 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
     /// An empty table whose hash is keyed with `key`.
     pub fn new(key: [u64; 2]) -> Self {
         let mut table = Self { slots: L::default(), len: 0, key, _entry: PhantomData };
-        let size = table.slots.limit().map_or(SMALLEST, previous_power_of_two);
-        table.resize(size);
+        match table.slots.limit() {
+            // For good: where the size is fixed, nothing of what grows a table is needed.
+            Some(limit) => {
+                for _ in 0..previous_power_of_two(limit) {
+                    let _ = table.slots.push(Slot { hash: 0, entry: None });
+                }
+            }
+            None => table.resize(SMALLEST),
+        }
         table
     }
 

@@ -11,7 +11,7 @@ use smoltcp::wire::{IpAddress, IpEndpoint};
 use crate::event::{CauseKind, Happened, PacketEvidence};
 use crate::net::{Delivery, Origin, Parsed, mark};
 use crate::port::BindAddress;
-use crate::storage::{Fifo, Packet, Storage, scatter};
+use crate::storage::{Fifo, Storage, scatter};
 use membership::Memberships;
 
 /// ICMP errors that a socket keeps for its owner; further ones are dropped.
@@ -190,7 +190,7 @@ pub(crate) struct UdpSocket<'a, S: Storage<'a>> {
     pub(crate) port: u16,
     pub(crate) local: Option<IpAddress>,
     pub(crate) peer: Option<IpEndpoint>,
-    queue: S::Packets<Queued<S::Packet>>,
+    queue: S::Packets<Queued<S::Kept>>,
     bytes: usize,
     pub(crate) limit: usize,
     errors: heapless::Deque<DatagramError, ERRORS>,
@@ -227,12 +227,12 @@ impl<'a, S: Storage<'a>> UdpSocket<'a, S> {
     }
 
     /// Queues a datagram; false when there is no room, which is counted.
-    pub(crate) fn accept(&mut self, datagram: &Arriving<'_>) -> bool {
+    pub(crate) fn accept(&mut self, storage: &mut S, datagram: &Arriving<'_>) -> bool {
         // One datagram is always taken, as a receive buffer smaller than it would never fill.
         let fits = self.queue.is_empty()
             || (self.bytes + datagram.data.len() <= self.limit && self.queue.len() < DATAGRAMS);
         let queued = fits
-            && S::Packet::copy_from(datagram.data).is_some_and(|data| {
+            && storage.keep_datagram(datagram.data).is_some_and(|data| {
                 self.queue.push_back(Queued { about: datagram.about, data }).is_ok()
             });
         if queued {

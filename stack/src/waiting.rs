@@ -4,7 +4,7 @@ use smoltcp::wire::IpAddress;
 
 use crate::event::SocketRef;
 use crate::slab::{Id, Place, Slab};
-use crate::storage::{Packet, Storage};
+use crate::storage::Storage;
 use crate::table::{Slot, Table};
 
 /// The most packets that wait without belonging to a connection. A connection has at most one.
@@ -23,11 +23,11 @@ pub(crate) struct Waiting<P> {
     pub(crate) packet: P,
 }
 
-type Places<'a, S> = <S as Storage<'a>>::Sockets<Place<Waiting<<S as Storage<'a>>::Packet>>>;
+type Places<'a, S> = <S as Storage<'a>>::Sockets<Place<Waiting<<S as Storage<'a>>::Kept>>>;
 
 /// All packets that wait, whomever they wait for.
 pub(crate) struct WaitingRoom<'a, S: Storage<'a>> {
-    packets: Slab<Waiting<S::Packet>, WaitingKind, Places<'a, S>>,
+    packets: Slab<Waiting<S::Kept>, WaitingKind, Places<'a, S>>,
     by_neighbor: Table<IpAddress, WaitingId, S::Hash<Slot<IpAddress, WaitingId>>>,
 }
 
@@ -40,6 +40,7 @@ impl<'a, S: Storage<'a>> WaitingRoom<'a, S> {
     /// room.
     pub(crate) fn enter(
         &mut self,
+        storage: &mut S,
         neighbor: IpAddress,
         owner: Option<SocketRef>,
         packet: &[u8],
@@ -48,7 +49,7 @@ impl<'a, S: Storage<'a>> WaitingRoom<'a, S> {
         if stray && self.packets.len() >= STRAYS {
             return None;
         }
-        let packet = S::Packet::copy_from(packet)?;
+        let packet = storage.keep(packet)?;
         let id = self.packets.insert(Waiting { neighbor, owner, packet }).ok()?;
         if !self.by_neighbor.insert(neighbor, id) {
             self.packets.remove(id);
@@ -63,13 +64,13 @@ impl<'a, S: Storage<'a>> WaitingRoom<'a, S> {
     }
 
     /// Takes a packet that waits for `neighbor`.
-    pub(crate) fn next_for(&mut self, neighbor: IpAddress) -> Option<Waiting<S::Packet>> {
+    pub(crate) fn next_for(&mut self, neighbor: IpAddress) -> Option<Waiting<S::Kept>> {
         let id = self.by_neighbor.get(&neighbor)?;
         self.leave(id)
     }
 
     /// Takes this packet.
-    pub(crate) fn leave(&mut self, id: WaitingId) -> Option<Waiting<S::Packet>> {
+    pub(crate) fn leave(&mut self, id: WaitingId) -> Option<Waiting<S::Kept>> {
         let waiting = self.packets.remove(id)?;
         self.by_neighbor.remove(&waiting.neighbor, id);
         Some(waiting)

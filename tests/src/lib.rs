@@ -16,7 +16,10 @@
 //! `/sys/class/net` show the one of the main thread instead; ask `ip`, or
 //! `/proc/thread-self/net`.
 
+mod rule_table;
 pub mod taped;
+
+pub use rule_table::rule_table;
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs, UdpSocket};

@@ -104,3 +104,12 @@ fn a_bridge_of_two_as_printed() {
     let back = String::from_utf8_lossy(&output.stdout);
     assert!(back.contains("over the bridge"), "{back}");
 }
+
+/// The program that scripts/test-embedded builds.
+#[test]
+fn the_program_for_a_microcontroller_is_the_one_that_is_built() {
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let program = fs::read_to_string(root().join("tests/embedded/src/bin/hello.rs")).unwrap();
+    let block = format!("<!-- readme: microcontroller -->\n```rust,ignore\n{program}```\n");
+    assert!(readme.contains(&block), "README.md has another program than tests/embedded");
+}

@@ -15,6 +15,7 @@ pub enum Family {
     /// AF_INET.
     V4,
     /// AF_INET6.
+    #[cfg(feature = "ipv6")]
     V6,
 }
 
@@ -23,6 +24,7 @@ impl Family {
     pub const fn number(self) -> i32 {
         match self {
             Self::V4 => AF_INET,
+            #[cfg(feature = "ipv6")]
             Self::V6 => AF_INET6,
         }
     }
@@ -31,6 +33,7 @@ impl Family {
     pub const fn name_len(self) -> usize {
         match self {
             Self::V4 => SOCKADDR_IN_LEN,
+            #[cfg(feature = "ipv6")]
             Self::V6 => SOCKADDR_IN6_LEN,
         }
     }
@@ -62,6 +65,7 @@ impl SockAddr {
     /// is v4-mapped.
     pub(crate) fn of_endpoint(family: Family, endpoint: IpEndpoint) -> Self {
         let address = match (family, endpoint.addr) {
+            #[cfg(feature = "ipv6")]
             (Family::V6, IpAddress::Ipv4(address)) => IpAddress::Ipv6(address.to_ipv6_mapped()),
             (_, address) => address,
         };
@@ -72,18 +76,20 @@ impl SockAddr {
     pub(crate) const fn any(family: Family, port: u16) -> Self {
         match family {
             Family::V4 => Self::new(IpAddress::Ipv4(Ipv4Addr::UNSPECIFIED), port),
+            #[cfg(feature = "ipv6")]
             Family::V6 => Self::new(IpAddress::Ipv6(Ipv6Addr::UNSPECIFIED), port),
         }
     }
 
     /// Whether the address is an IPv4 one in IPv6 clothes.
     pub fn is_v4_mapped(&self) -> bool {
-        matches!(self.address, IpAddress::Ipv6(address) if address.to_ipv4_mapped().is_some())
+        self.wire_address() != self.address
     }
 
     /// The address that packets carry: IPv4 for a v4-mapped one.
     pub fn wire_address(&self) -> IpAddress {
         match self.address {
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(address) => {
                 address.to_ipv4_mapped().map_or(self.address, IpAddress::Ipv4)
             }
@@ -105,6 +111,7 @@ impl SockAddr {
     pub const fn family(&self) -> Family {
         match self.address {
             IpAddress::Ipv4(_) => Family::V4,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => Family::V6,
         }
     }
@@ -117,6 +124,7 @@ impl SockAddr {
         bytes[2..4].copy_from_slice(&self.port.to_be_bytes());
         match self.address {
             IpAddress::Ipv4(address) => bytes[4..8].copy_from_slice(&address.octets()),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(address) => {
                 bytes[4..8].copy_from_slice(&self.flow_info.to_be_bytes());
                 bytes[8..24].copy_from_slice(&address.octets());
@@ -130,6 +138,7 @@ impl SockAddr {
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let family = match i32::from(u16::from_ne_bytes(array(bytes, 0)?)) {
             AF_INET => Family::V4,
+            #[cfg(feature = "ipv6")]
             AF_INET6 => Family::V6,
             _ => return None,
         };
@@ -144,6 +153,7 @@ impl SockAddr {
                 let octets: [u8; 4] = array(bytes, 4)?;
                 Self::new(IpAddress::Ipv4(Ipv4Addr::from(octets)), port)
             }
+            #[cfg(feature = "ipv6")]
             Family::V6 => {
                 let octets: [u8; 16] = array(bytes, 8)?;
                 Self {
@@ -189,6 +199,7 @@ fn array<const N: usize>(bytes: &[u8], at: usize) -> Option<[u8; N]> {
     bytes.get(at..at + N)?.try_into().ok()
 }
 
+#[cfg(feature = "ipv6")]
 impl From<SocketAddr> for SockAddr {
     fn from(address: SocketAddr) -> Self {
         match address {
@@ -204,6 +215,7 @@ impl From<SocketAddrV4> for SockAddr {
     }
 }
 
+#[cfg(feature = "ipv6")]
 impl From<SocketAddrV6> for SockAddr {
     fn from(address: SocketAddrV6) -> Self {
         Self {
@@ -225,6 +237,7 @@ impl From<SockAddr> for SocketAddr {
     fn from(name: SockAddr) -> Self {
         match name.address {
             IpAddress::Ipv4(address) => SocketAddrV4::new(address, name.port).into(),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(address) => {
                 SocketAddrV6::new(address, name.port, name.flow_info, name.scope_id).into()
             }

@@ -13,6 +13,7 @@
 //! - [`engine`] says who advances the stack while a call waits: the waiting caller itself on a
 //!   virtual clock or a microcontroller, or threads that share the work.
 //! - `net` (with `std`) has `TcpStream`, `TcpListener` and `UdpSocket` in the shape of `std::net`.
+//! - `embedded` (with the feature of this name) has the traits of embedded-io and embedded-nal.
 //! - `config` (with `std`) reads one configuration from flags, the environment and a file.
 //! - [`profile`] names each point where the reference documentation and observed Windows disagree.
 //! - `ffi` (with the feature of this name) is the C library libwsa.
@@ -22,6 +23,11 @@
 //!
 //! The core uses neither `std` nor, without the `alloc` feature, a heap.
 #![no_std]
+// Without IPv6 much of what belongs to it is only not called.
+#![cfg_attr(
+    not(feature = "ipv6"),
+    allow(dead_code, unused_imports, unused_mut, unused_variables, unreachable_patterns)
+)]
 
 #[cfg(feature = "alloc")]
 extern crate alloc;
@@ -35,6 +41,8 @@ mod connect;
 pub mod constants;
 #[cfg(feature = "std")]
 pub mod control;
+#[cfg(feature = "embedded")]
+pub mod embedded;
 pub mod engine;
 pub mod error;
 #[cfg(feature = "ffi")]

@@ -58,7 +58,9 @@ impl Protocol {
         match (self.kind, self.family) {
             (Kind::Stream, Family::V4) => b"Tapsock [TCP/IP]",
             (Kind::Datagram, Family::V4) => b"Tapsock [UDP/IP]",
+            #[cfg(feature = "ipv6")]
             (Kind::Stream, Family::V6) => b"Tapsock [TCP/IPv6]",
+            #[cfg(feature = "ipv6")]
             (Kind::Datagram, Family::V6) => b"Tapsock [UDP/IPv6]",
         }
     }
@@ -80,7 +82,9 @@ impl Protocol {
         match (self.family, self.kind) {
             (Family::V4, Kind::Stream) => 1001,
             (Family::V4, Kind::Datagram) => 1002,
+            #[cfg(feature = "ipv6")]
             (Family::V6, Kind::Stream) => 1003,
+            #[cfg(feature = "ipv6")]
             (Family::V6, Kind::Datagram) => 1004,
         }
     }
@@ -90,6 +94,7 @@ impl Protocol {
         match (self.kind, self.family) {
             (Kind::Stream, _) => 0,
             (Kind::Datagram, Family::V4) => MAX_DATAGRAM,
+            #[cfg(feature = "ipv6")]
             (Kind::Datagram, Family::V6) => MAX_DATAGRAM_V6,
         }
     }

@@ -74,21 +74,25 @@ pub fn parse_v6(text: &[u8]) -> Option<Ipv6Addr> {
 pub const fn longest(family: Family) -> usize {
     match family {
         Family::V4 => 16,
-        Family::V6 => 46,
+        #[cfg(feature = "ipv6")]
+        Family::V6 => LONGEST,
     }
 }
+
+/// The longest text of any family.
+const LONGEST: usize = 46;
 
 /// The text of an address with a NUL behind it.
 #[derive(Debug, Clone, Copy)]
 pub struct AddressText {
-    bytes: [u8; longest(Family::V6)],
+    bytes: [u8; LONGEST],
     len: usize,
 }
 
 impl AddressText {
     /// inet_ntop, and inet_ntoa for an IPv4 address; IPv6 in the form of RFC 5952.
     pub fn of(address: impl fmt::Display) -> Self {
-        let mut text = Self { bytes: [0; longest(Family::V6)], len: 0 };
+        let mut text = Self { bytes: [0; LONGEST], len: 0 };
         // An address is never longer; what is, is cut.
         let _ = write!(text, "{address}");
         text

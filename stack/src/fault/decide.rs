@@ -343,7 +343,7 @@ impl Core<'_> {
         };
         let (hardware, known) = self.host.get_or_insert((header.source, [None; 2]));
         *hardware = header.source;
-        let family = usize::from(matches!(source, IpAddress::Ipv6(_)));
+        let family = usize::from(!matches!(source, IpAddress::Ipv4(_)));
         if !source.is_unspecified() {
             known[family] = Some(source);
         }

@@ -346,6 +346,7 @@ fn hash_key(key: &Key, hasher: &mut SipHasher13) {
     for (address, port) in [key.local, key.remote] {
         match address {
             IpAddress::Ipv4(address) => hasher.write(&address.octets()),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(address) => hasher.write(&address.octets()),
         }
         hasher.write(&port.to_be_bytes());

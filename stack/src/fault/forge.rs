@@ -3,7 +3,9 @@
 //! Everything here writes a whole frame with right checksums into the room it is given and says
 //! how long it is, or that it cannot be made from what is known.
 
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
+use core::net::Ipv6Addr as Ipv6Address;
+
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use super::edit;
 use super::flow::FlowState;
@@ -57,6 +59,7 @@ fn wrap(room: &mut [u8], ends: Ends, protocol: u8, hops: u8, length: usize) -> O
             header[12..16].copy_from_slice(&source.octets());
             header[16..20].copy_from_slice(&destination.octets());
         }
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
             header[0] = 0x60;
             header[4..6].copy_from_slice(&u16::try_from(length).ok()?.to_be_bytes());
@@ -75,6 +78,7 @@ fn behind(address: IpAddress) -> usize {
     ethernet::HEADER_LEN
         + match address {
             IpAddress::Ipv4(_) => 20,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => 40,
         }
 }
@@ -165,7 +169,7 @@ pub(super) fn icmp(
         ends.source = from;
     }
     let v4 = matches!((ends.source, ends.destination), (IpAddress::Ipv4(_), IpAddress::Ipv4(_)));
-    let v6 = matches!((ends.source, ends.destination), (IpAddress::Ipv6(_), IpAddress::Ipv6(_)));
+    let v6 = !v4 && ends.source.version() == ends.destination.version();
     let (kind, code, word) = match error {
         IcmpFault::Unreachable { v4: code, .. } if v4 => (3, code, 0),
         IcmpFault::Unreachable { v6: code, .. } => (1, code, 0),
@@ -213,6 +217,7 @@ pub(super) struct Claim {
 pub(super) fn claim(room: &mut [u8], claim: Claim) -> Option<usize> {
     match claim.whose {
         IpAddress::Ipv4(whose) => arp(room, claim, whose),
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(whose) => advertisement(room, claim, whose),
     }
 }
@@ -233,6 +238,7 @@ fn arp(room: &mut [u8], claim: Claim, whose: Ipv4Address) -> Option<usize> {
     Some(42)
 }
 
+#[cfg(feature = "ipv6")]
 fn advertisement(room: &mut [u8], claim: Claim, whose: Ipv6Address) -> Option<usize> {
     const ALL_NODES: Ipv6Address = Ipv6Address::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
     // Solicited and override, or override alone.
@@ -262,6 +268,7 @@ pub(super) fn question(view: &View<'_>) -> Option<(IpAddress, (EthernetAddress, 
     if view.arp_operation() == Some(1) {
         return Some((view.destination()?, (asker, view.source()?)));
     }
+    #[cfg(feature = "ipv6")]
     if view.is_nd() && view.icmp()?.0 == 135 {
         let target = view.frame().get(view.at.transport + 8..view.at.transport + 24)?;
         let target: [u8; 16] = target.try_into().ok()?;
@@ -294,6 +301,7 @@ pub(super) fn stranger(like: IpAddress, random: &mut Random) -> (IpAddress, Ethe
     let hardware = EthernetAddress([0x02, a, b, c, d, e]);
     let address = match like {
         IpAddress::Ipv4(_) => Ipv4Address::new(169, 254, f.clamp(1, 254), g).into(),
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => {
             let word = |high, low| u16::from_be_bytes([high, low]);
             Ipv6Address::new(0xfe80, 0, 0, 0, word(a, b), word(c, d), word(e, f), word(g, h)).into()

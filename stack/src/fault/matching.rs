@@ -101,6 +101,7 @@ fn is(view: &View<'_>, proto: Proto) -> bool {
 fn within(prefix: &IpCidr, address: Option<IpAddress>) -> bool {
     match (prefix, address) {
         (IpCidr::Ipv4(prefix), Some(IpAddress::Ipv4(address))) => prefix.contains_addr(&address),
+        #[cfg(feature = "ipv6")]
         (IpCidr::Ipv6(prefix), Some(IpAddress::Ipv6(address))) => prefix.contains_addr(&address),
         _ => false,
     }

@@ -3,7 +3,9 @@
 //! A view exists for every sequence of bytes: what does not make sense or is cut off is absent,
 //! and nothing panics.
 
-use smoltcp::wire::{IpAddress, Ipv4Address, Ipv6Address};
+use core::net::Ipv6Addr as Ipv6Address;
+
+use smoltcp::wire::{IpAddress, Ipv4Address};
 
 use crate::net::{ethernet, extension};
 
@@ -128,12 +130,20 @@ impl<'f> View<'f> {
             four(arp)
         } else if self.is_ipv4() {
             four(v4)
-        } else if self.is_ipv6() {
-            let octets: [u8; 16] = packet.get(v6..v6 + 16)?.try_into().ok()?;
-            Some(IpAddress::Ipv6(Ipv6Address::from(octets)))
         } else {
-            None
+            self.address_v6(v6)
         }
+    }
+
+    #[cfg(feature = "ipv6")]
+    fn address_v6(&self, at: usize) -> Option<IpAddress> {
+        let octets = self.packet().get(at..at + 16).filter(|_| self.is_ipv6())?;
+        Some(IpAddress::Ipv6(Ipv6Address::from(<[u8; 16]>::try_from(octets).ok()?)))
+    }
+
+    #[cfg(not(feature = "ipv6"))]
+    fn address_v6(&self, _: usize) -> Option<IpAddress> {
+        None
     }
 
     /// Whether it is a fragment of an IP packet.

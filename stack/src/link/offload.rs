@@ -42,6 +42,7 @@ impl Offload {
         self.checksum
             && match address {
                 IpAddress::Ipv4(_) => self.tcp4,
+                #[cfg(feature = "ipv6")]
                 IpAddress::Ipv6(_) => self.tcp6,
             }
     }

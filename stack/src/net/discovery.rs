@@ -1,7 +1,9 @@
 //! The frames by which neighbors find each other: ARP (RFC 826) and neighbor solicitations and
 //! advertisements (RFC 4861).
 
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
+use core::net::Ipv6Addr as Ipv6Address;
+
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use super::extension::IPV6_HEADER_LEN;
 use super::neighbor::Request;
@@ -260,6 +262,7 @@ pub(super) fn request(
             let to = request.to.unwrap_or(EthernetAddress::BROADCAST);
             question.write(frame, to, EthernetAddress([0; 6]))
         }
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(target) => {
             let source = match (source, routes::link_local(hardware).address()) {
                 (Some(IpAddress::Ipv6(source)), _) | (_, IpAddress::Ipv6(source)) => source,

@@ -54,6 +54,7 @@ pub fn write(
 pub const fn ethertype(address: IpAddress) -> u16 {
     match address {
         IpAddress::Ipv4(_) => IPV4,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => IPV6,
     }
 }
@@ -69,6 +70,7 @@ pub fn multicast(group: IpAddress) -> Option<EthernetAddress> {
             let [_, b, c, d] = group.octets();
             EthernetAddress([0x01, 0x00, 0x5e, b & 0x7f, c, d])
         }
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(group) => {
             let [.., a, b, c, d] = group.octets();
             EthernetAddress([0x33, 0x33, a, b, c, d])

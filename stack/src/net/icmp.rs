@@ -4,7 +4,9 @@
 //! (RFC 792; RFC 1812 allows more). Those eight bytes are enough: they hold the ports, and of TCP
 //! the sequence number. Echo is not handled here.
 
-use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address, Ipv6Address};
+use core::net::Ipv6Addr as Ipv6Address;
+
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Address};
 
 use super::extension::{self, IPV6_HEADER_LEN};
 use super::{Reason, Transport, checksum};
@@ -83,6 +85,7 @@ pub fn parse_error(packet: &[u8]) -> Option<IcmpError> {
         (IpAddress::Ipv4(_), ICMP) => {
             (effect_v4(kind, code)?, u32::from(u16::from_be_bytes([mtu_2, mtu_3])))
         }
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(_), ICMPV6) => {
             (effect_v6(kind, code)?, u32::from_be_bytes([mtu_0, mtu_1, mtu_2, mtu_3]))
         }
@@ -171,6 +174,7 @@ fn header(packet: &[u8]) -> Option<Header> {
                 total_len: u16::from_be_bytes([header[2], header[3]]).into(),
             })
         }
+        #[cfg(feature = "ipv6")]
         6 => {
             let header = packet.first_chunk::<IPV6_HEADER_LEN>()?;
             let address = |at: usize| {
@@ -281,6 +285,7 @@ fn error(buffer: &mut [u8], offending: &[u8], kind: u8, code: u8, parameter: u32
     let message = offending.get(about.header_len..);
     let about_error = match (about.source, about.protocol, message.and_then(<[u8]>::first)) {
         (IpAddress::Ipv4(_), ICMP, Some(&kind)) => effect_v4(kind, 0).is_some(),
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(_), ICMPV6, Some(&kind)) => kind < 128,
         _ => false,
     };
@@ -292,6 +297,7 @@ fn error(buffer: &mut [u8], offending: &[u8], kind: u8, code: u8, parameter: u32
     }
     let (header_len, longest) = match about.source {
         IpAddress::Ipv4(_) => (20, V4_ERROR_LEN),
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => (IPV6_HEADER_LEN, V6_ERROR_LEN),
     };
     let quoted = offending.len().min(longest - header_len - 8);
@@ -305,6 +311,7 @@ fn error(buffer: &mut [u8], offending: &[u8], kind: u8, code: u8, parameter: u32
             packet[12..16].copy_from_slice(&destination.octets());
             packet[16..20].copy_from_slice(&source.octets());
         }
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(source), IpAddress::Ipv6(destination)) => {
             packet[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 0, ICMPV6, 64]);
             packet[4..6].copy_from_slice(&((length - IPV6_HEADER_LEN) as u16).to_be_bytes());

@@ -137,6 +137,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
             conflicts: 0,
         };
         // Nor is there a group yet.
+        #[cfg(feature = "ipv6")]
         let _ = net.add_address(routes::link_local(hardware));
         net
     }
@@ -155,14 +156,12 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         let address = cidr.address();
         let known = self.routes.is_added(address);
         self.routes.add_address(cidr)?;
-        if let (IpAddress::Ipv6(own), false) = (address, known)
+        if let (Some(group), false) = (node_group(address), known)
             && self.routes.is_added(address)
+            && let Err(full) = self.memberships.join(group, self.own_groups)
         {
-            let group = discovery::solicited_node(own).into();
-            if let Err(full) = self.memberships.join(group, self.own_groups) {
-                self.routes.remove_address(address);
-                return Err(full);
-            }
+            self.routes.remove_address(address);
+            return Err(full);
         }
         Ok(())
     }
@@ -170,8 +169,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// Gives an own address up, with the route that it implied. Says whether it was an own one.
     pub fn remove_address(&mut self, address: IpAddress) -> bool {
         let removed = self.routes.remove_address(address);
-        if let (IpAddress::Ipv6(own), true) = (address, removed) {
-            let group = discovery::solicited_node(own).into();
+        if let (Some(group), true) = (node_group(address), removed) {
             self.memberships.leave(group, self.own_groups);
         }
         removed
@@ -283,6 +281,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
                 routes.source_on_link(group).unwrap_or(Ipv4Address::UNSPECIFIED.into())
             }
             // RFC 3810 section 5.2.13: from a link-local address.
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => routes::link_local(*hardware).address(),
         })
     }
@@ -367,6 +366,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         match (parsed.source, parsed.upper) {
             (_, Upper::Fragment(_)) => Err(Reason::NestedFragment),
             // RFC 6980 section 5: neighbor discovery is never fragmented.
+            #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(_), Upper::Icmp { kind, .. })
                 if discovery::is_discovery_type(kind) =>
             {
@@ -427,6 +427,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         // IPv4 packets that may be cut have a number already.
         let identification = match source {
             IpAddress::Ipv4(_) => 0,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => self.identifications.next(source, destination),
         };
         Cut::new(buffer, range, mtu, identification)
@@ -499,13 +500,15 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         if payload.first().ok_or(Reason::Truncated)? >> 4 != version {
             return Err(Reason::Version);
         }
+        #[cfg(feature = "ipv6")]
         if discovery::is_discovery(payload) {
             let message = Message::parse(payload)?;
             let reply = self.take_message(now, header, message, reply)?;
             return Ok(Received::Consumed { reply });
         }
         let parsed = self.check(payload, Origin::Link, checksums)?;
-        if let (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) = (parsed.source, parsed.upper)
+        if !matches!(parsed.source, IpAddress::Ipv4(_))
+            && let Upper::Icmp { kind, .. } = parsed.upper
             && discovery::is_discovery_type(kind)
         {
             // Behind extension headers. Nobody sends it so, and nobody behind this may see it.
@@ -553,6 +556,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         }
     }
 
+    #[cfg(feature = "ipv6")]
     fn take_message(
         &mut self,
         now: Instant,
@@ -594,10 +598,20 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     }
 }
 
+/// The group that belongs to an own address: the one in which IPv6 neighbors ask for it.
+fn node_group(own: IpAddress) -> Option<IpAddress> {
+    match own {
+        IpAddress::Ipv4(_) => None,
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(own) => Some(discovery::solicited_node(own).into()),
+    }
+}
+
 /// Whether a packet is of IGMP or MLD.
 fn is_membership(parsed: &Parsed) -> bool {
     match (parsed.source, parsed.upper) {
         (_, Upper::Igmp) => true,
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(_), Upper::Icmp { kind, .. }) => multicast::is_mld_type(kind),
         _ => false,
     }

@@ -125,6 +125,7 @@ impl Entry {
     fn silence(&self, waited: Duration) -> Silence {
         let asked = match self.address {
             IpAddress::Ipv4(_) => Asked::Arp,
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => Asked::NeighborSolicitation,
         };
         Silence { asked, whom: self.address, sent: self.sent, since: self.since, waited }

@@ -44,6 +44,7 @@ impl PathMtu {
                 let lower = PLATEAUS.into_iter().find(|&plateau| usize::from(plateau) < quoted);
                 lower?.into()
             }
+            #[cfg(feature = "ipv6")]
             (IpAddress::Ipv6(_), mtu) if mtu < IPV6_FLOOR.into() => return None,
             (_, mtu) => mtu,
         };

@@ -117,6 +117,9 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
         fragment: FragmentHeader,
         packet: &[u8],
     ) -> Result<Option<Reassembled<S::Packet>>, Reason> {
+        if !self.has_places() {
+            return Err(Reason::FragmentBound);
+        }
         let index = self.find(now, parsed, fragment).ok_or(Reason::FragmentBound)?;
         let data = packet.get(parsed.payload()).unwrap_or_default();
         let partial = &mut self.partials[index];
@@ -146,6 +149,12 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
         partial.complete().map(Some)
     }
 
+    /// Whether packets are put together at all. Known when the program is compiled, so that where
+    /// they are not, nothing is left of what does it.
+    fn has_places(&self) -> bool {
+        self.partials.limit() != Some(0)
+    }
+
     /// When the oldest packet expires.
     pub(super) fn poll_at(&self) -> Option<Instant> {
         self.partials.first().map(|partial| partial.expires)
@@ -153,6 +162,9 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
 
     /// Gives up the oldest packet whose time is over; call again until `None`.
     pub(super) fn expired(&mut self, now: Instant) -> Option<Expired<S::Packet>> {
+        if !self.has_places() {
+            return None;
+        }
         while self.partials.first().is_some_and(|partial| partial.expires <= now) {
             let partial = self.remove(0);
             let start = ROOM - partial.header_len;
@@ -187,6 +199,7 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
         let Parsed { source, destination, delivery, .. } = *parsed;
         let protocol = match source {
             IpAddress::Ipv4(_) => Some(parsed.protocol.into()),
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => None,
         };
         let identification = fragment.identification;
@@ -195,9 +208,6 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
             return Some(index);
         }
         let most = self.partials.limit().unwrap_or(PACKETS).min(PACKETS);
-        if most == 0 {
-            return None;
-        }
         if self.partials.len() >= most {
             self.evict(0);
         }
@@ -343,6 +353,7 @@ impl<P: Packet> Partial<P> {
                 checksum::fill_header(header);
                 start
             }
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => {
                 let start = ROOM - IPV6_HEADER_LEN;
                 let protocol = room[ROOM - 8];
@@ -367,6 +378,7 @@ fn keep_header(bytes: &mut [u8], parsed: &Parsed, packet: &[u8]) -> Option<usize
             bytes.get_mut(start..ROOM)?.copy_from_slice(packet.get(..parsed.header_len)?);
             Some(parsed.header_len)
         }
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => {
             let fragment = packet.get(parsed.header_len.checked_sub(8)?..parsed.header_len)?;
             let header = bytes.get_mut(ROOM - 8 - IPV6_HEADER_LEN..ROOM)?;

@@ -4,8 +4,11 @@
 //! so that the first match is the best one.
 
 use core::marker::PhantomData;
+use core::net::Ipv6Addr as Ipv6Address;
 
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address, Ipv6Cidr};
+#[cfg(feature = "ipv6")]
+use smoltcp::wire::Ipv6Cidr;
+use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
 
 use super::Exhausted;
 use crate::config::Route;
@@ -279,6 +282,7 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
 }
 
 /// The link-local address that an interface with this Ethernet address has (RFC 4291 appendix A).
+#[cfg(feature = "ipv6")]
 pub fn link_local(hardware: EthernetAddress) -> IpCidr {
     let [a, b, c, d, e, f] = hardware.0;
     let address = Ipv6Address::from_octets([
@@ -306,6 +310,7 @@ pub fn link_local(hardware: EthernetAddress) -> IpCidr {
 pub fn is_loopback(address: IpAddress) -> bool {
     match address {
         IpAddress::Ipv4(address) => address.is_loopback(),
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) => address.is_loopback(),
     }
 }
@@ -313,7 +318,11 @@ pub fn is_loopback(address: IpAddress) -> bool {
 /// Whether what is sent to `group` never leaves a host: interface-local IPv6 groups (RFC 4291
 /// section 2.7).
 pub fn stays_in_host(group: IpAddress) -> bool {
-    matches!(group, IpAddress::Ipv6(group) if group.is_multicast() && scope(group.into()) <= 1)
+    match group {
+        IpAddress::Ipv4(_) => false,
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(group) => group.is_multicast() && scope(group.into()) <= 1,
+    }
 }
 
 /// Whether no host on any network has `address`: 0/8 and 240/4 (RFC 6890), `::` and the
@@ -324,6 +333,7 @@ pub(super) fn is_reserved(address: IpAddress) -> bool {
             let first = address.octets()[0];
             first == 0 || first >= 240
         }
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) => address.is_unspecified() || address.to_ipv4_mapped().is_some(),
     }
 }
@@ -347,6 +357,7 @@ fn subnet_broadcast(cidr: IpCidr) -> Option<IpAddress> {
 fn network(cidr: IpCidr) -> IpCidr {
     match cidr {
         IpCidr::Ipv4(cidr) => IpCidr::Ipv4(cidr.network()),
+        #[cfg(feature = "ipv6")]
         IpCidr::Ipv6(cidr) => {
             let length = cidr.prefix_len();
             let host = u128::MAX.checked_shr(length.into()).unwrap_or(0);
@@ -364,8 +375,11 @@ fn scope(address: IpAddress) -> u8 {
         // A limited broadcast is for the link, but every address is good enough to send it.
         IpAddress::Ipv4(address) if address.is_link_local() => LINK,
         IpAddress::Ipv4(_) => GLOBAL,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) if address.is_multicast() => address.octets()[1] & 0x0f,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) if address.is_unicast_link_local() => LINK,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => GLOBAL,
     }
 }
@@ -373,6 +387,7 @@ fn scope(address: IpAddress) -> u8 {
 fn common_prefix(a: IpAddress, b: IpAddress) -> u32 {
     match (a, b) {
         (IpAddress::Ipv4(a), IpAddress::Ipv4(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(a), IpAddress::Ipv6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
         _ => 0,
     }

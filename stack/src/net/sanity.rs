@@ -6,9 +6,10 @@
 //! a [`Reason`].
 
 use core::fmt;
+use core::net::Ipv6Addr as Ipv6Address;
 use core::ops::Range;
 
-use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address, Ipv6Address};
+use smoltcp::wire::{IpAddress, IpEndpoint, IpProtocol, Ipv4Address};
 
 use super::extension::{self, IPV6_HEADER_LEN, Stop};
 use super::{checksum, routes};
@@ -324,6 +325,7 @@ impl Parsed {
 pub fn check(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
     match packet.first().ok_or(Reason::Truncated)? >> 4 {
         4 => check_ipv4(packet, context),
+        #[cfg(feature = "ipv6")]
         6 => check_ipv6(packet, context),
         _ => Err(Reason::Version),
     }
@@ -338,6 +340,7 @@ pub fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
             let source = Ipv4Address::new(s0, s1, s2, s3);
             Some((source.into(), Ipv4Address::new(d0, d1, d2, d3).into()))
         }
+        #[cfg(feature = "ipv6")]
         6 => {
             let header = packet.first_chunk::<IPV6_HEADER_LEN>()?;
             Some((ipv6_address(header, 8), ipv6_address(header, 24)))
@@ -347,6 +350,7 @@ pub fn addresses(packet: &[u8]) -> Option<(IpAddress, IpAddress)> {
 }
 
 /// The address at this place of an IPv6 header.
+#[cfg(feature = "ipv6")]
 fn ipv6_address(header: &[u8; IPV6_HEADER_LEN], at: usize) -> IpAddress {
     let mut octets = [0; 16];
     octets.copy_from_slice(&header[at..at + 16]);
@@ -474,6 +478,7 @@ fn check_ipv4_options(mut options: &[u8]) -> Result<(), Reason> {
     }
 }
 
+#[cfg(feature = "ipv6")]
 fn check_ipv6(packet: &[u8], context: &Context<'_>) -> Result<Parsed, Reason> {
     let header = packet.first_chunk::<IPV6_HEADER_LEN>().ok_or(Reason::Truncated)?;
     let total_len = IPV6_HEADER_LEN + usize::from(u16::from_be_bytes([header[4], header[5]]));
@@ -601,9 +606,11 @@ fn check_addresses(network: &Network, context: &Context<'_>) -> Result<Delivery,
     if destination.is_multicast() {
         return match destination {
             // RFC 4291 section 2.7.1: scope 0 is reserved, scope 1 never leaves an interface.
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(group) if group.octets()[1] & 0x0f == 0 => {
                 Err(Reason::MartianDestination)
             }
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(group) if from_link && group.octets()[1] & 0x0f == 1 => {
                 Err(Reason::MartianDestination)
             }
@@ -725,6 +732,7 @@ fn check_icmp(message: &[u8], delivery: Delivery, echo_request: u8) -> Result<Up
 pub fn strip_extensions(packet: &mut [u8], parsed: &Parsed) -> usize {
     let extra = match parsed.source {
         IpAddress::Ipv4(_) => 0,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => parsed.header_len.saturating_sub(IPV6_HEADER_LEN),
     };
     let moved = IPV6_HEADER_LEN + extra;

@@ -77,7 +77,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Gives a datagram to a broadcast address or a group to every socket that wants it. Only the
     /// sockets on its port are looked at. It is counted once, for the best that became of it.
     pub(super) fn fan_out(&mut self, datagram: &Arriving<'_>) {
-        let Self { net, demux, datagrams, datagram_events, counters, .. } = self;
+        let Self { net, demux, datagrams, datagram_events, counters, storage, .. } = self;
         let mut fate = Fate::Unmatched;
         demux.datagram_ports.find(&datagram.about.destination.port, |id| {
             let Some(socket) = datagrams.get_mut(id) else { return false };
@@ -87,7 +87,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                     socket.filtered += 1;
                     fate = fate.max(Fate::Filtered);
                 }
-                Wish::Takes if socket.accept(datagram) => {
+                Wish::Takes if socket.accept(storage, datagram) => {
                     counters.udp_copies += 1;
                     fate = Fate::Taken;
                     if socket.happens(Happened::READABLE) {

@@ -46,7 +46,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 Err(LinkError::Busy | LinkError::Down) => {
                     if self.link_was_up {
                         self.link_was_up = false;
+                        #[cfg(feature = "log")]
                         log::warn!("the link is down");
+                        #[cfg(feature = "defmt")]
+                        defmt::warn!("the link is down");
                     }
                     return false;
                 }
@@ -582,7 +585,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         match self.demux.receiver(&flow) {
             Receiver::Socket(id) => {
                 let Some(socket) = self.datagrams.get_mut(id) else { return };
-                if socket.accept(&datagram) {
+                if socket.accept(&mut self.storage, &datagram) {
                     self.counters.datagrams += 1;
                     self.datagram_happened(id, Happened::READABLE);
                 } else {

@@ -318,9 +318,9 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     nobody: SocketSet<'a>,
     ports: Ports<'a, S>,
     demux: Demux<'a, S>,
-    connections: Slab<Connection<'a, S>, TcpKind, S::Sockets<Place<Connection<'a, S>>>>,
+    connections: Slab<Connection<'a, S>, TcpKind, S::Streams<Place<Connection<'a, S>>>>,
     listeners: Slab<Listener<'a, S>, ListenerKind, S::Sockets<Place<Listener<'a, S>>>>,
-    datagrams: Slab<UdpSocket<'a, S>, UdpKind, S::Sockets<Place<UdpSocket<'a, S>>>>,
+    datagrams: Slab<UdpSocket<'a, S>, UdpKind, S::Datagrams<Place<UdpSocket<'a, S>>>>,
     rests: Slab<Rest, RestKind, S::Sockets<Place<Rest>>>,
     /// All rest equally long, so the oldest ends first.
     resting: S::Queue<RestId>,
@@ -330,9 +330,9 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     listener_events: S::Queue<ListenerId>,
     datagram_events: S::Queue<UdpId>,
     waiting: WaitingRoom<'a, S>,
-    loopback: S::Packets<S::Packet>,
+    loopback: S::Packets<S::Kept>,
     /// Frames that a busy link did not take yet, in order.
-    stalled: S::Packets<Stalled<S::Packet>>,
+    stalled: S::Packets<Stalled<S::Kept>>,
     /// Set while the first of them is a superframe that the link does not cut any more.
     cutting: Option<Segments>,
     /// When a busy link is tried again.
@@ -351,6 +351,11 @@ struct Core<'a, L: Link, S: Storage<'a>> {
 
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// A stack on `link`, without an address of its own but the loopback's.
+    ///
+    /// Where it goes to is where it is made, if that is a local of a function that goes on to use it:
+    /// a stack without a heap is large, and a copy would be as large.
+    // Inlined, it would be made beside its place.
+    #[inline(never)]
     pub fn new(config: Config, link: L, mut storage: S, now: Instant) -> Self {
         let mut random = config.seed;
         let mut secret = || {
@@ -361,40 +366,44 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         let room = departing.as_ref().len().saturating_sub(HEADER);
         let limit = storage.socket_limit().unwrap_or(usize::MAX);
         let link_was_up = link.is_up();
-        let core = Core {
-            link,
-            net: Net::new(config.hardware_address, secret()),
-            ip: Ip::new(secret()[0], room, now),
-            nobody: storage.empty_set(),
-            ports: Ports::new(secret(), secret(), limit),
-            demux: Demux::new(&mut secret),
-            connections: Slab::default(),
-            listeners: Slab::default(),
-            datagrams: Slab::default(),
-            rests: Slab::default(),
-            resting: S::Queue::default(),
-            deadlines: Deadlines::default(),
-            dirty: S::Queue::default(),
-            connection_events: S::Queue::default(),
-            listener_events: S::Queue::default(),
-            datagram_events: S::Queue::default(),
-            waiting: WaitingRoom::new(secret()),
-            loopback: S::Packets::default(),
-            stalled: S::Packets::default(),
-            cutting: None,
-            retry_at: None,
-            link_was_up,
-            frames: 0,
-            random: secret()[0],
-            icmp: Allowance::new(now),
-            released: 0,
-            limit,
-            chained: 0,
-            counters: Counters::default(),
-            config,
-            storage,
+        // One expression, so that whoever makes a stack in its place has no copy of it.
+        let mut stack = Self {
+            core: Core {
+                link,
+                net: Net::new(config.hardware_address, secret()),
+                ip: Ip::new(secret()[0], room, now),
+                nobody: storage.empty_set(),
+                ports: Ports::new(secret(), secret(), limit),
+                demux: Demux::new(&mut secret),
+                connections: Slab::default(),
+                listeners: Slab::default(),
+                datagrams: Slab::default(),
+                rests: Slab::default(),
+                resting: S::Queue::default(),
+                deadlines: Deadlines::default(),
+                dirty: S::Queue::default(),
+                connection_events: S::Queue::default(),
+                listener_events: S::Queue::default(),
+                datagram_events: S::Queue::default(),
+                waiting: WaitingRoom::new(secret()),
+                loopback: S::Packets::default(),
+                stalled: S::Packets::default(),
+                cutting: None,
+                retry_at: None,
+                link_was_up,
+                frames: 0,
+                random: secret()[0],
+                icmp: Allowance::new(now),
+                released: 0,
+                limit,
+                chained: 0,
+                counters: Counters::default(),
+                config,
+                storage,
+            },
+            arriving,
+            departing,
         };
-        let mut stack = Self { core, arriving, departing };
         if stack.core.config.own_groups == OwnGroups::Unreported {
             stack.core.net.keep_own_groups_quiet();
         }

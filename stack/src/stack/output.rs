@@ -9,7 +9,7 @@ use crate::event::SocketRef;
 use crate::link::offload::{ChecksumStatus, FrameMeta, Gso, GsoKind, Segments, Sums, finish};
 use crate::link::{Link, LinkError};
 use crate::net::{Hop, Resolve, checksum, ethernet, sanity};
-use crate::storage::{Fifo, Packet, Storage};
+use crate::storage::{Fifo, Storage};
 use crate::tcp::segment::Pieces;
 use crate::udp::{Fragmentation, UdpChecksum};
 
@@ -227,7 +227,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         let room = self.stalled.len() < LINK_QUEUE;
         let kept = room
-            && S::Packet::copy_from(frame).is_some_and(|frame| {
+            && self.storage.keep(frame).is_some_and(|frame| {
                 self.stalled.push_back(Stalled { frame, meta: *meta }).is_ok()
             });
         if !kept {
@@ -270,7 +270,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// two ends of this stack talk to each other, the call depth stays the same.
     pub(super) fn turn_back(&mut self, packet: &[u8]) -> Sent {
         if self.loopback.len() < LOOPBACK_QUEUE
-            && let Some(packet) = S::Packet::copy_from(packet)
+            && let Some(packet) = self.storage.keep(packet)
             && self.loopback.push_back(packet).is_ok()
         {
             self.counters.loopback += 1;
@@ -307,7 +307,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             // One packet a flow: four copies of a SYN are of no more use than one.
             return Sent::Waiting;
         }
-        let Some(waiting) = self.waiting.enter(neighbor, owner, packet) else {
+        let Some(waiting) = self.waiting.enter(&mut self.storage, neighbor, owner, packet) else {
             self.counters.no_neighbor += 1;
             return Sent::Lost;
         };
@@ -324,7 +324,7 @@ enum More {
     No,
 }
 
-impl<P: Packet> Stalled<P> {
+impl<P: AsMut<[u8]>> Stalled<P> {
     /// Gives the link the frame, or its next piece. A link that did part of the work when the frame
     /// came to wait may have ceased to.
     fn offer(

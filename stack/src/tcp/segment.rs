@@ -3,7 +3,7 @@
 //! The packets that come here passed the sanity check or were written by smoltcp, so their
 //! lengths agree; a packet that is no TCP segment after all is `None`, never a panic.
 
-use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Packet, Ipv6Packet, TcpPacket, TcpSeqNumber};
+use smoltcp::wire::{IpAddress, IpEndpoint, Ipv4Packet, TcpPacket, TcpSeqNumber};
 
 use crate::event::PacketSummary;
 use crate::net::Parsed;
@@ -52,8 +52,9 @@ impl Segment {
                     let total = usize::from(ip.total_len());
                     (ip.src_addr().into(), ip.dst_addr().into(), header, total)
                 }
+                #[cfg(feature = "ipv6")]
                 6 => {
-                    let ip = Ipv6Packet::new_checked(packet).ok()?;
+                    let ip = smoltcp::wire::Ipv6Packet::new_checked(packet).ok()?;
                     (ip.src_addr().into(), ip.dst_addr().into(), ip.header_len(), ip.total_len())
                 }
                 _ => return None,

@@ -482,7 +482,7 @@ fn a_link_that_is_busy_gets_all_fragments_of_a_datagram_or_none() {
 
 #[test]
 fn without_a_heap_a_datagram_fits_its_buffer_or_is_refused() {
-    let memory: &'static mut Memory<'static, 4, 512> = Box::leak(Box::new(Memory::new()));
+    let memory: &'static mut Memory<'static, 4, 512, 3014> = Box::leak(Box::new(Memory::new()));
     let (mut stack, id) = slow(Fixed::<4, 16, 3014>::new(memory), 1000);
     // 3,000 bytes of packet, less 8 that cutting takes and 28 of headers.
     let sent = stack.udp_send(Instant::ZERO, id, EVERYBODY, &pattern(2964));

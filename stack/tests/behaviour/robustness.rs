@@ -645,7 +645,7 @@ proptest! {
 
     #[test]
     fn any_calls_on_a_stack_without_one(calls in vec(call(), 1..80)) {
-        let mut memory = Memory::<4, 512>::new();
+        let mut memory: Memory<'_, 4, 512, 1294> = Memory::new();
         let config = Config::new(EthernetAddress(HOST_MAC), 1);
         let storage = Fixed::<4, 16, 1294>::new(&mut memory);
         play(&mut Stack::new(config, NoLink, storage, Instant::ZERO), &calls);

@@ -22,7 +22,7 @@ type Step = Result<(), i32>;
 
 /// A connection over IPv4 and one over IPv6, and a datagram each way.
 pub(crate) fn stack() -> Step {
-    let mut memory = Memory::<SOCKETS, RING>::new();
+    let mut memory: Memory<'_, SOCKETS, RING> = Memory::new();
     let config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), 1);
     let mut stack = Stack::new(config, NoLink, Fixed::new(&mut memory), Instant::ZERO);
     let mut now = Instant::ZERO;

@@ -27,7 +27,7 @@ const RING: usize = 2048;
 
 /// Two sockets of one process talk to each other; gives the number of the step that went wrong.
 pub(crate) fn winsock(step: i32) -> Result<(), i32> {
-    let mut memory = Memory::<SOCKETS, RING>::new();
+    let mut memory: Memory<'_, SOCKETS, RING> = Memory::new();
     let config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), 2);
     let storage = Fixed::<SOCKETS, 16, 1514>::new(&mut memory);
     let stack = Stack::new(config, NoLink, storage, Instant::ZERO);

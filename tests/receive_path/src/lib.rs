@@ -71,7 +71,7 @@ pub fn play(input: &[u8]) -> Report {
     if setting & NO_HEAP == 0 {
         play_with(setting, script, Growable { sockets: 12 })
     } else {
-        let mut memory = Memory::<6, 2048>::new();
+        let mut memory: Memory<'_, 6, 2048> = Memory::new();
         play_with(setting, script, Fixed::<6, 32, 1514>::new(&mut memory))
     }
 }

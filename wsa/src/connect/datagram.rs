@@ -74,7 +74,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
         let wildcard = match socket.family {
             Family::V4 => BindAddress::Any(port::Family::V4),
+            #[cfg(feature = "ipv6")]
             Family::V6 if socket.is_dual() => BindAddress::AnyDual,
+            #[cfg(feature = "ipv6")]
             Family::V6 => BindAddress::Any(port::Family::V6),
         };
         let share = share_of(socket);

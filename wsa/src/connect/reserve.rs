@@ -126,6 +126,7 @@ pub(crate) fn share_of(socket: &Socket) -> Share {
 fn is_loopback(address: IpAddress) -> bool {
     match address {
         IpAddress::Ipv4(address) => address.is_loopback(),
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(address) => address.is_loopback(),
     }
 }

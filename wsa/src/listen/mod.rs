@@ -77,8 +77,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             (_, false) => BindAddress::Address(wire),
             (Family::V4, true) => BindAddress::Any(port::Family::V4),
             // ::ffff:0.0.0.0 is the wildcard of one family, :: of both.
+            #[cfg(feature = "ipv6")]
             (Family::V6, true) if name.is_v4_mapped() => BindAddress::Any(port::Family::V4),
+            #[cfg(feature = "ipv6")]
             (Family::V6, true) if socket.is_dual() => BindAddress::AnyDual,
+            #[cfg(feature = "ipv6")]
             (Family::V6, true) => BindAddress::Any(port::Family::V6),
         };
         let (kind, share) = (socket.kind, share_of(socket));

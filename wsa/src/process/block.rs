@@ -31,6 +31,10 @@ impl<T> Turn<T> {
     }
 }
 
+/// Looks whether a call can end.
+type ATurn<'t, 'a, E> = dyn FnMut(&mut Access<'_, 'a, <E as Engine<'a>>::Link, <E as Engine<'a>>::Storage>, Cue) -> Turn<()>
+    + 't;
+
 /// What may run on a thread while it waits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Alertable {
@@ -109,6 +113,22 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         alertable: Alertable,
         mut turn: impl FnMut(&mut Access<'_, 'a, E::Link, E::Storage>, Cue) -> Turn<T>,
     ) -> Result<T> {
+        let mut result = None;
+        let outcome = self.wait(interest, alertable, &mut |access, cue| match turn(access, cue) {
+            Turn::Wait(until) => Turn::Wait(until),
+            Turn::Done(outcome) => Turn::Done(outcome.map(|value| result = Some(value))),
+        });
+        // A loop that ended well had its last turn end well.
+        outcome.and_then(|()| result.ok_or(Error::WSAEINTR))
+    }
+
+    /// The loop itself, once for all calls: a program for a microcontroller has dozens of them.
+    fn wait(
+        &self,
+        interest: &[u32],
+        alertable: Alertable,
+        turn: &mut ATurn<'_, 'a, E>,
+    ) -> Result<()> {
         if self.engine.is_down() {
             return Err(Error::WSAENETDOWN);
         }

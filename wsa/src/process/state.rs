@@ -111,7 +111,21 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         match number {
             MESSAGES => self.messages.stamp(self.epoch),
             FIRST_EVENT.. => self.events.stamp(number, self.epoch),
-            _ => self.sockets.stamp(number, self.epoch),
+            _ => {
+                self.sockets.stamp(number, self.epoch);
+                #[cfg(feature = "embedded")]
+                self.wake(number);
+            }
+        }
+    }
+
+    /// Wakes the task that polled a socket last.
+    #[cfg(feature = "embedded")]
+    fn wake(&mut self, number: u32) {
+        let handle = self.sockets.handle_at(number);
+        let socket = handle.and_then(|handle| self.sockets.get_mut(handle));
+        if let Some(waker) = socket.and_then(|socket| socket.waker.take()) {
+            waker.wake();
         }
     }
 
@@ -172,16 +186,20 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
 
     /// The end of every call: the thread's last error, and the evidence of a failure.
     pub(crate) fn finish<T>(&mut self, id: u64, outcome: Result<T, Fault>) -> Result<T> {
-        if let Some(thread) = self.threads.get_mut(id) {
-            match &outcome {
-                Ok(_) => thread.last_error = 0,
-                Err(fault) => {
-                    thread.last_error = fault.error.code();
-                    thread.cause = fault.cause;
-                }
+        self.note(id, outcome.as_ref().err());
+        outcome.map_err(|fault| fault.error)
+    }
+
+    #[inline(never)]
+    fn note(&mut self, id: u64, fault: Option<&Fault>) {
+        let Some(thread) = self.threads.get_mut(id) else { return };
+        match fault {
+            None => thread.last_error = 0,
+            Some(fault) => {
+                thread.last_error = fault.error.code();
+                thread.cause = fault.cause;
             }
         }
-        outcome.map_err(|fault| fault.error)
     }
 }
 

@@ -23,7 +23,7 @@ pub use select::FdSet;
 use core::ops::{BitOr, BitOrAssign};
 
 use tapsock_stack::link::Link;
-use tapsock_stack::storage::{List, Storage};
+use tapsock_stack::storage::{Chain as _, List, Storage};
 use tapsock_stack::tcp::Phase;
 use tapsock_stack::time::{Duration, Instant};
 
@@ -109,7 +109,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                     flags |= Flags::HUP;
                 }
                 let limit = (socket.options.send_buffer as usize).max(1);
-                if tcp.queued < limit || socket.shut.send {
+                // Without a heap nothing is kept beside the ring, however much may be queued.
+                let room = S::Chain::UNBOUNDED || tcp.room > 0;
+                if (tcp.queued < limit && room) || socket.shut.send {
                     flags |= Flags::WRITE;
                 }
             }

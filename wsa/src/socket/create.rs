@@ -22,6 +22,7 @@ fn resolve(af: i32, ty: i32, protocol: i32) -> Result<(Family, Kind)> {
     };
     let family = match af {
         AF_INET => Family::V4,
+        #[cfg(feature = "ipv6")]
         AF_INET6 => Family::V6,
         // The protocol alone may say what is meant.
         AF_UNSPEC if protocol == 0 => return Err(Error::WSAEINVAL),

@@ -109,6 +109,9 @@ pub(crate) struct Socket {
     pub(crate) disconnected: bool,
     /// closesocket waits for it to linger; to every other call the handle is none.
     pub(crate) closing: bool,
+    /// The task that is woken when something about the socket changes.
+    #[cfg(feature = "embedded")]
+    pub(crate) waker: Option<core::task::Waker>,
     /// Its network events, and who is told of them.
     pub(crate) record: Record,
     /// When the connection was established.
@@ -131,6 +134,8 @@ impl Socket {
             shut: Shut::default(),
             disconnected: false,
             closing: false,
+            #[cfg(feature = "embedded")]
+            waker: None,
             record: Record::default(),
             connected_at: None,
         }
@@ -142,6 +147,6 @@ impl Socket {
 
     /// Whether the socket speaks IPv4 as well as IPv6.
     pub(crate) fn is_dual(&self) -> bool {
-        self.family == Family::V6 && !self.options.v6_only
+        self.family != Family::V4 && !self.options.v6_only
     }
 }

@@ -107,5 +107,9 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
 
 /// fe80::/10, whose addresses mean something only together with a link.
 pub(crate) fn is_link_local(address: IpAddress) -> bool {
-    matches!(address, IpAddress::Ipv6(address) if address.is_unicast_link_local())
+    match address {
+        IpAddress::Ipv4(_) => false,
+        #[cfg(feature = "ipv6")]
+        IpAddress::Ipv6(address) => address.is_unicast_link_local(),
+    }
 }

@@ -4,7 +4,7 @@
 //! 4 each. Data follows at once; the next header begins at a multiple of 8 bytes.
 
 use tapsock_stack::udp::{Ancillary, Datagram};
-use tapsock_stack::wire::{IpAddress, Ipv4Address, Ipv6Address};
+use tapsock_stack::wire::{IpAddress, Ipv4Address};
 
 use crate::constants::*;
 use crate::error::{Error, Result};
@@ -43,6 +43,7 @@ pub(super) fn write(room: &mut [u8], told: Told, datagram: &Datagram) -> Written
             message(interface, IP_RECVIF, &index);
             message(destination, IP_RECVDSTADDR, &local.octets());
         }
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(local) => {
             let mut message =
                 |wanted, kind, data: &[u8]| writer.add(wanted, IPPROTO_IPV6, kind, data);
@@ -107,10 +108,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Ancillary> {
                 check_index(index)?;
                 ancillary.source = source(Ipv4Address::from_octets(address).into());
             }
+            #[cfg(feature = "ipv6")]
             (IPPROTO_IPV6, IPV6_PKTINFO) => {
                 let (address, index) = split_info::<16>(data)?;
                 check_index(index)?;
-                ancillary.source = source(Ipv6Address::from_octets(address).into());
+                ancillary.source =
+                    source(tapsock_stack::wire::Ipv6Address::from_octets(address).into());
             }
             (IPPROTO_IP, IP_HOPLIMIT) | (IPPROTO_IPV6, IPV6_HOPLIMIT) => {
                 ancillary.hop_limit = Some(byte(data)?);

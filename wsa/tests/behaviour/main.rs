@@ -14,6 +14,8 @@ mod closing;
 mod creating;
 mod data_and_qos;
 mod datagram;
+#[cfg(feature = "embedded")]
+mod embedded;
 mod event_select;
 mod events;
 mod every_transfer;
@@ -39,5 +41,6 @@ mod sequences;
 mod shutdown;
 mod stepped;
 mod thousand;
+mod tiny;
 mod transfer;
 mod vectored;

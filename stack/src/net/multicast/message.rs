@@ -1,8 +1,10 @@
 //! The messages by which routers ask for members and members answer: IGMP (RFC 1112 appendix I,
 //! RFC 2236, RFC 3376) and MLD (RFC 2710, RFC 3810).
 
+use core::net::Ipv6Addr as Ipv6Address;
+
 use smoltcp::time::Duration;
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address, Ipv6Address};
+use smoltcp::wire::{EthernetAddress, IpAddress, Ipv4Address};
 
 use super::REPORT_LEN;
 use crate::net::extension::{self, IPV6_HEADER_LEN};
@@ -89,6 +91,7 @@ pub(super) fn parse(packet: &[u8], parsed: &Parsed) -> Result<Heard, Reason> {
         return Err(Reason::Membership);
     }
     match (parsed.source, parsed.destination) {
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(source), _) => {
             // RFC 3810 section 6.2: from a link-local address, with a router alert.
             if !source.is_unicast_link_local() || !has_alert_v6(packet) {
@@ -137,6 +140,7 @@ fn parse_igmp(message: &[u8], destination: Ipv4Address, options: &[u8]) -> Resul
     Ok(Heard::Query { dialect, group, within: Duration::from_millis(u64::from(tenths) * 100) })
 }
 
+#[cfg(feature = "ipv6")]
 fn parse_mld(message: &[u8]) -> Result<Heard, Reason> {
     let fixed = message.first_chunk::<24>();
     let kind = *message.first().ok_or(Reason::Membership)?;
@@ -215,6 +219,7 @@ pub(super) fn write(
         (IpAddress::Ipv4(source), IpAddress::Ipv4(group)) => {
             write_igmp(frame, hardware, source, dialect, group, statement)
         }
+        #[cfg(feature = "ipv6")]
         (IpAddress::Ipv6(source), IpAddress::Ipv6(group)) => {
             write_mld(frame, hardware, source, dialect, group, statement)
         }
@@ -281,6 +286,7 @@ fn write_igmp(
     Some(ethernet::HEADER_LEN + IP_LEN + len)
 }
 
+#[cfg(feature = "ipv6")]
 fn write_mld(
     frame: &mut [u8; REPORT_LEN],
     hardware: EthernetAddress,

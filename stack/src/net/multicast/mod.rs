@@ -11,8 +11,10 @@
 
 mod message;
 
+use core::net::Ipv6Addr as Ipv6Address;
+
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpAddress, Ipv6Address};
+use smoltcp::wire::{EthernetAddress, IpAddress};
 
 use super::{Exhausted, Parsed, Reason, ethernet};
 use crate::config::OwnGroups;
@@ -356,6 +358,7 @@ fn wait(random: &mut u64, longest: Duration) -> Duration {
 const fn family(address: IpAddress) -> usize {
     match address {
         IpAddress::Ipv4(_) => 0,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(_) => 1,
     }
 }
@@ -364,6 +367,7 @@ const fn family(address: IpAddress) -> usize {
 fn is_always_joined(group: IpAddress) -> bool {
     match group {
         IpAddress::Ipv4(group) => group == message::ALL_HOSTS,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(group) => {
             group == message::ALL_NODES || group == Ipv6Address::new(0xff01, 0, 0, 0, 0, 0, 0, 1)
         }
@@ -374,6 +378,7 @@ fn is_always_joined(group: IpAddress) -> bool {
 fn is_reported(group: IpAddress) -> bool {
     match group {
         IpAddress::Ipv4(_) => true,
+        #[cfg(feature = "ipv6")]
         IpAddress::Ipv6(group) => group.octets()[1] & 0x0f > 1,
     }
 }

@@ -10,8 +10,10 @@ mod simulated;
 #[cfg(feature = "std")]
 pub use simulated::{Simulated, as_thread};
 
+use core::borrow::BorrowMut;
 use core::cell::RefCell;
 use core::fmt;
+use core::marker::PhantomData;
 
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
@@ -30,15 +32,19 @@ const TURNS: usize = 16;
 /// `clock` tells the time, which must not run backwards. `idle` is called while a call is blocked
 /// and nothing can be done: it returns when a frame has arrived or the given time has come, or at
 /// any earlier time, and says [`Waited::Stuck`] when neither will ever happen.
-pub struct Stepped<'a, L: Link, S: Storage<'a>, C, I> {
-    state: RefCell<State<'a, L, S>>,
+///
+/// `B` is the stack, or a borrow of one that stays where it was made: a stack without a heap is large,
+/// and a microcontroller has no room to move it.
+pub struct Stepped<'a, L: Link, S: Storage<'a>, C, I, B = Stack<'a, L, S>> {
+    state: RefCell<State<'a, L, S, B>>,
     clock: C,
     idle: I,
 }
 
-struct State<'a, L: Link, S: Storage<'a>> {
-    stack: Stack<'a, L, S>,
+struct State<'a, L: Link, S: Storage<'a>, B> {
+    stack: B,
     core: Core<'a, S>,
+    _link: PhantomData<L>,
 }
 
 impl<'a, L, S, C, I> Stepped<'a, L, S, C, I>
@@ -50,9 +56,31 @@ where
 {
     /// An engine of `stack`, which was made at a time of the same clock.
     pub fn new(stack: Stack<'a, L, S>, clock: C, idle: I) -> Self {
-        Self { state: RefCell::new(State { stack, core: Core::new() }), clock, idle }
+        Self { state: RefCell::new(State::new(stack)), clock, idle }
     }
+}
 
+impl<'s, 'a, L, S, C, I> Stepped<'a, L, S, C, I, &'s mut Stack<'a, L, S>>
+where
+    L: Link,
+    S: Storage<'a>,
+    C: Fn() -> Instant,
+    I: Fn(Option<Instant>) -> Waited,
+{
+    /// The same for a stack that stays in its place, such as a `static` cell.
+    pub fn on(stack: &'s mut Stack<'a, L, S>, clock: C, idle: I) -> Self {
+        Self { state: RefCell::new(State::new(stack)), clock, idle }
+    }
+}
+
+impl<'a, L, S, C, I, B> Stepped<'a, L, S, C, I, B>
+where
+    L: Link,
+    S: Storage<'a>,
+    C: Fn() -> Instant,
+    I: Fn(Option<Instant>) -> Waited,
+    B: BorrowMut<Stack<'a, L, S>>,
+{
     /// Advances the stack where no call is blocked, as a program does in its main loop. Gives the
     /// time at which to call again although no frame arrives.
     pub fn poll(&self) -> Option<Instant> {
@@ -61,11 +89,30 @@ where
             let mut state = self.state.borrow_mut();
             match state.advance(now) {
                 Progress::More => Some(now),
-                Progress::Idle => state.stack.poll_at(),
+                Progress::Idle => state.stack.borrow_mut().poll_at(),
             }
         };
         self.deliver();
         next
+    }
+
+    /// What comes before a call. Not part of [`Engine::with`], of which there is one for each
+    /// call that a program makes.
+    #[inline(never)]
+    fn enter(&self) -> Instant {
+        let now = (self.clock)();
+        let mut state = self.state.borrow_mut();
+        let State { stack, core, _link } = &mut *state;
+        core.absorb(stack.borrow_mut(), now);
+        now
+    }
+
+    /// What comes behind it.
+    #[inline(never)]
+    fn leave(&self, now: Instant) {
+        // What is left for another turn is due at once by the stack's own deadline.
+        let _ = self.state.borrow_mut().advance(now);
+        self.deliver();
     }
 
     fn deliver(&self) {
@@ -74,43 +121,44 @@ where
     }
 }
 
-impl<'a, L: Link, S: Storage<'a>> State<'a, L, S> {
+impl<'a, L: Link, S: Storage<'a>, B: BorrowMut<Stack<'a, L, S>>> State<'a, L, S, B> {
+    fn new(stack: B) -> Self {
+        Self { stack, core: Core::new(), _link: PhantomData }
+    }
+
     /// Whether there is more to do at once.
     fn advance(&mut self, now: Instant) -> Progress {
         let mut progress = Progress::More;
         for _ in 0..TURNS {
-            progress = self.stack.poll(now);
+            progress = self.stack.borrow_mut().poll(now);
             if progress == Progress::Idle {
                 break;
             }
         }
-        self.core.absorb(&mut self.stack, now);
+        self.core.absorb(self.stack.borrow_mut(), now);
         progress
     }
 }
 
-impl<'a, L, S, C, I> Engine<'a> for Stepped<'a, L, S, C, I>
+impl<'a, L, S, C, I, B> Engine<'a> for Stepped<'a, L, S, C, I, B>
 where
     L: Link,
     S: Storage<'a>,
     C: Fn() -> Instant,
     I: Fn(Option<Instant>) -> Waited,
+    B: BorrowMut<Stack<'a, L, S>>,
 {
     type Link = L;
     type Storage = S;
 
     fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'a, L, S>) -> R) -> R {
-        let now = (self.clock)();
+        let now = self.enter();
         let result = {
             let mut state = self.state.borrow_mut();
-            let State { stack, core } = &mut *state;
-            core.absorb(stack, now);
-            let result = f(&mut Access { core, stack, now });
-            // What is left for another turn is due at once by the stack's own deadline.
-            let _ = state.advance(now);
-            result
+            let State { stack, core, _link } = &mut *state;
+            f(&mut Access { core, stack: stack.borrow_mut(), now })
         };
-        self.deliver();
+        self.leave(now);
         result
     }
 
@@ -122,7 +170,7 @@ where
             let done = progress == Progress::More
                 || state.core.changed(seen, interest)
                 || state.core.delivery_is_due();
-            if done { Some(now) } else { state.stack.poll_at() }
+            if done { Some(now) } else { state.stack.borrow_mut().poll_at() }
         };
         self.deliver();
         let deadline = [deadline, until].into_iter().flatten().min();
@@ -133,7 +181,7 @@ where
     }
 }
 
-impl<'a, L: Link, S: Storage<'a>, C, I> fmt::Debug for Stepped<'a, L, S, C, I> {
+impl<'a, L: Link, S: Storage<'a>, C, I, B> fmt::Debug for Stepped<'a, L, S, C, I, B> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stepped").finish_non_exhaustive()
     }

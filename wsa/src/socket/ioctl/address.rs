@@ -24,7 +24,7 @@ const ENTRY: usize = 2 * POINTER;
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn broadcast_address(&self, s: SocketHandle, output: Output<'_>) -> Result<()> {
         let socket = self.core.socket(s)?;
-        if socket.family == Family::V6 || socket.is_stream() {
+        if socket.family != Family::V4 || socket.is_stream() {
             // Neither has a broadcast.
             *output.returned = 0;
             return Err(Error::WSAEOPNOTSUPP);
@@ -63,7 +63,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let names = names
             .filter(|address| match address {
                 IpAddress::Ipv4(_) => family == Family::V4,
-                IpAddress::Ipv6(_) => family == Family::V6,
+                #[cfg(feature = "ipv6")]
+                IpAddress::Ipv6(_) => family != Family::V4,
             })
             .take(MOST);
         let name_len = family.name_len();

@@ -7,7 +7,7 @@
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::udp::{Membership, MembershipError};
-use tapsock_stack::wire::{IpAddress, Ipv4Address, Ipv6Address};
+use tapsock_stack::wire::{IpAddress, Ipv4Address};
 
 use super::ip;
 use super::values::Given;
@@ -74,6 +74,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                     },
                 ))
             }
+            #[cfg(feature = "ipv6")]
             (IPPROTO_IPV6, IPV6_JOIN_GROUP | IPV6_LEAVE_GROUP) => {
                 let bytes = value.bytes::<20>()?;
                 let mut group = [0; 16];
@@ -81,7 +82,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
                 ip::check_index(first_number(&bytes[16..]))?;
                 let join = option == IPV6_JOIN_GROUP;
                 let change = if join { Membership::Join } else { Membership::Leave };
-                Ok((Ipv6Address::from_octets(group).into(), change))
+                Ok((tapsock_stack::wire::Ipv6Address::from_octets(group).into(), change))
             }
             (_, MCAST_JOIN_GROUP | MCAST_LEAVE_GROUP) => {
                 let bytes = value.bytes::<GROUP_REQ>()?;

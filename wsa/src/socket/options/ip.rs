@@ -76,6 +76,7 @@ impl IpOptions {
     pub(crate) fn told(&self, local: IpAddress) -> Told {
         match local {
             IpAddress::Ipv4(_) => self.told[V4],
+            #[cfg(feature = "ipv6")]
             IpAddress::Ipv6(_) => self.told[V6],
         }
     }

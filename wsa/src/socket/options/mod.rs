@@ -113,7 +113,7 @@ fn check_level(socket: &Socket, level: i32) -> Result<()> {
         IPPROTO_TCP => socket.is_stream(),
         IPPROTO_UDP => !socket.is_stream(),
         IPPROTO_IP => socket.family == Family::V4 || socket.is_dual(),
-        IPPROTO_IPV6 => socket.family == Family::V6,
+        IPPROTO_IPV6 => socket.family != Family::V4,
         _ => false,
     };
     if known { Ok(()) } else { Err(Error::WSAEINVAL) }

@@ -63,6 +63,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         };
         let headers = match socket.family {
             Family::V4 => 40,
+            #[cfg(feature = "ipv6")]
             Family::V6 => 60,
         };
         let most = self.stack.link().mtu().saturating_sub(headers) as u32;
@@ -137,6 +138,7 @@ fn icmp_error_info(socket: &Socket) -> Option<[u8; ICMP_ERROR_INFO]> {
     info[..encoded.as_ref().len()].copy_from_slice(encoded.as_ref());
     let protocol: u32 = match name.family() {
         Family::V4 => 1,
+        #[cfg(feature = "ipv6")]
         Family::V6 => 58,
     };
     info[28..32].copy_from_slice(&protocol.to_ne_bytes());

@@ -20,7 +20,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let socket = self.core.socket(s)?;
         match option {
             // IPv6 has no datagrams without a checksum (RFC 8200, section 8.1).
-            _ if socket.family == Family::V6 => Err(Error::WSAENOPROTOOPT),
+            _ if socket.family != Family::V4 => Err(Error::WSAENOPROTOOPT),
             UDP_NOCHECKSUM => value.flag(socket.options.unchecked),
             UDP_CHECKSUM_COVERAGE => value.flag(!socket.options.unchecked),
             _ => Err(Error::WSAENOPROTOOPT),
@@ -35,7 +35,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     ) -> Result<()> {
         let socket = self.core.socket_mut(s)?;
         match option {
-            _ if socket.family == Family::V6 => return Err(Error::WSAENOPROTOOPT),
+            _ if socket.family != Family::V4 => return Err(Error::WSAENOPROTOOPT),
             UDP_NOCHECKSUM => socket.options.unchecked = value.flag()?,
             UDP_CHECKSUM_COVERAGE => socket.options.unchecked = !value.flag()?,
             _ => return Err(Error::WSAENOPROTOOPT),
