@@ -104,9 +104,9 @@ impl<T, K, L: List<Place<T>>> Slab<T, K, L> {
 
     /// Adds an entry, or gives it back when there is no place for it.
     pub fn insert(&mut self, value: T) -> Result<Id<K>, T> {
-        if self.free != NONE {
+        // No place has the number that stands for none.
+        if let Some(place) = self.places.get_mut(self.free as usize) {
             let index = self.free;
-            let place = &mut self.places[index as usize];
             self.free = place.next_free;
             place.value = Some(value);
             self.len += 1;

@@ -71,7 +71,7 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         let hash = self.hash(key);
         let mut at = hash as usize & self.mask();
         for _ in 0..self.slots.len() {
-            let slot = &self.slots[at];
+            let slot = self.slots.get(at)?;
             let (stored, value) = slot.entry.as_ref()?;
             if slot.hash == hash && stored == key && wanted(*value) {
                 return Some((at, *value));
@@ -104,25 +104,29 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         let mut at = hole;
         loop {
             at = (at + 1) & self.mask();
-            let slot = self.slots[at];
-            if slot.entry.is_none() {
-                break;
-            }
+            let Some(&slot) = self.slots.get(at).filter(|slot| slot.entry.is_some()) else { break };
             let home = slot.hash as usize & self.mask();
             let distance = at.wrapping_sub(home) & self.mask();
             let gap = at.wrapping_sub(hole) & self.mask();
             if distance >= gap {
-                self.slots[hole] = slot;
+                self.write(hole, slot);
                 hole = at;
             }
         }
-        self.slots[hole].entry = None;
+        self.write(hole, Slot { hash: 0, entry: None });
         self.len -= 1;
         true
     }
 
     fn mask(&self) -> usize {
-        self.slots.len() - 1
+        self.slots.len().wrapping_sub(1)
+    }
+
+    /// Writes a slot, whose place is one of the table's.
+    fn write(&mut self, at: usize, slot: Slot<K, V>) {
+        if let Some(place) = self.slots.get_mut(at) {
+            *place = slot;
+        }
     }
 
     fn hash(&self, key: &K) -> u32 {
@@ -133,10 +137,10 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
 
     fn place(&mut self, slot: Slot<K, V>) {
         let mut at = slot.hash as usize & self.mask();
-        while self.slots[at].entry.is_some() {
+        while self.slots.get(at).is_some_and(|slot| slot.entry.is_some()) {
             at = (at + 1) & self.mask();
         }
-        self.slots[at] = slot;
+        self.write(at, slot);
     }
 
     fn resize(&mut self, size: usize) {

@@ -47,30 +47,32 @@ impl<H: List<Entry>, P: List<u32>> Deadlines<H, P> {
                 return false;
             }
         }
-        let place = self.places[index];
+        let Some(&place) = self.places.get(index) else { return false };
         match (place, at) {
             (ABSENT, None) => {}
             (ABSENT, Some(at)) => {
                 if self.heap.push(Entry { at, index: index as u32 }).is_err() {
                     return false;
                 }
-                let last = self.heap.len() - 1;
-                self.places[index] = last as u32;
+                let last = self.heap.len().saturating_sub(1);
+                self.note(last);
                 self.up(last);
             }
             (place, None) => {
                 let place = place as usize;
-                self.places[index] = ABSENT;
+                if let Some(place) = self.places.get_mut(index) {
+                    *place = ABSENT;
+                }
                 self.heap.swap_remove(place);
                 if place < self.heap.len() {
-                    self.places[self.heap[place].index as usize] = place as u32;
+                    self.note(place);
                     self.restore(place);
                 }
             }
             (place, Some(at)) => {
                 let place = place as usize;
-                if self.heap[place].at != at {
-                    self.heap[place].at = at;
+                if let Some(entry) = self.heap.get_mut(place).filter(|entry| entry.at != at) {
+                    entry.at = at;
                     self.restore(place);
                 }
             }
@@ -88,14 +90,25 @@ impl<H: List<Entry>, P: List<u32>> Deadlines<H, P> {
 
     /// Equal deadlines fire in the order of their indices, so that a run depends on its input only.
     fn before(&self, left: usize, right: usize) -> bool {
-        let (left, right) = (self.heap[left], self.heap[right]);
-        (left.at, left.index) < (right.at, right.index)
+        let key = |place: usize| self.heap.get(place).map(|entry| (entry.at, entry.index));
+        key(left) < key(right)
+    }
+
+    /// Notes where the entry at `place` of the heap stands.
+    fn note(&mut self, place: usize) {
+        if let Some(entry) = self.heap.get(place)
+            && let Some(noted) = self.places.get_mut(entry.index as usize)
+        {
+            *noted = place as u32;
+        }
     }
 
     fn swap(&mut self, left: usize, right: usize) {
-        self.heap.swap(left, right);
-        self.places[self.heap[left].index as usize] = left as u32;
-        self.places[self.heap[right].index as usize] = right as u32;
+        if left.max(right) < self.heap.len() {
+            self.heap.swap(left, right);
+        }
+        self.note(left);
+        self.note(right);
     }
 
     fn up(&mut self, mut place: usize) {

@@ -273,7 +273,7 @@ impl Segments {
         if packet.first()? >> 4 == 4 {
             packet.get_mut(2..4)?.copy_from_slice(&(total as u16).to_be_bytes());
             let first = u16::from_be_bytes([*packet.get(4)?, *packet.get(5)?]);
-            let identification = first.wrapping_add((self.done / self.step) as u16);
+            let identification = first.wrapping_add(self.done.checked_div(self.step)? as u16);
             packet.get_mut(4..6)?.copy_from_slice(&identification.to_be_bytes());
         } else {
             packet.get_mut(4..6)?.copy_from_slice(&((total - 40) as u16).to_be_bytes());

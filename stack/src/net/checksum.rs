@@ -24,7 +24,7 @@ impl Sum {
             accumulator += (word & 0xffff_ffff) + (word >> 32);
         }
         let mut rest = [0; 8];
-        rest[..chunks.remainder().len()].copy_from_slice(chunks.remainder());
+        rest.iter_mut().zip(chunks.remainder()).for_each(|(to, from)| *to = *from);
         let word = u64::from_ne_bytes(rest);
         accumulator += (word & 0xffff_ffff) + (word >> 32);
         self.0 += fold32(accumulator);
@@ -132,15 +132,15 @@ fn layout(packet: &[u8]) -> Option<Layout> {
 
 /// The sum over the pseudo-header, where the protocol has one, and the upper layer.
 fn upper_sum(packet: &[u8], ipv4: bool, upper: &Upper) -> Sum {
-    pseudo_sum(packet, ipv4, upper).add(&packet[upper.start..upper.end])
+    pseudo_sum(packet, ipv4, upper).add(packet.get(upper.start..upper.end).unwrap_or_default())
 }
 
 /// The sum over the pseudo-header, where the protocol has one.
 fn pseudo_sum(packet: &[u8], ipv4: bool, upper: &Upper) -> Sum {
     let pseudo = match (upper.protocol, ipv4) {
         (ICMP, _) => return Sum::default(),
-        (_, true) => Sum::default().add(&packet[12..20]),
-        (_, false) => Sum::default().add(&packet[8..40]),
+        (_, true) => Sum::default().add(packet.get(12..20).unwrap_or_default()),
+        (_, false) => Sum::default().add(packet.get(8..40).unwrap_or_default()),
     };
     // The length has 32 bits in IPv6's pseudo-header and 16 in IPv4's; no packet here is longer
     // than 65,575 bytes.
@@ -155,17 +155,23 @@ pub fn fill(packet: &mut [u8]) {
     let Some(layout) = layout(packet) else { return };
     let ipv4 = layout.ipv4_header != 0;
     if let Some(upper) = &layout.upper {
-        let at = upper.start + upper.field;
-        packet[at..at + 2].fill(0);
+        write_word(packet, upper.start + upper.field, 0);
         let checksum = match !upper_sum(packet, ipv4, upper).fold() {
             // Zero would mean that there is none (RFC 768).
             0 if upper.protocol == UDP => 0xffff,
             checksum => checksum,
         };
-        packet[at..at + 2].copy_from_slice(&checksum.to_be_bytes());
+        write_word(packet, upper.start + upper.field, checksum);
     }
     if ipv4 {
-        fill_header(&mut packet[..layout.ipv4_header]);
+        fill_header(packet.get_mut(..layout.ipv4_header).unwrap_or_default());
+    }
+}
+
+/// Writes a word that stands whole in `packet`.
+fn write_word(packet: &mut [u8], at: usize, word: u16) {
+    if let Some(field) = packet.get_mut(at..).and_then(<[u8]>::first_chunk_mut) {
+        *field = word.to_be_bytes();
     }
 }
 
@@ -177,8 +183,8 @@ pub fn fill_unchecked(packet: &mut [u8]) {
             ipv4_header: header @ 1..,
             upper: Some(Upper { protocol: UDP, start, field, .. }),
         }) => {
-            packet[start + field..start + field + 2].fill(0);
-            fill_header(&mut packet[..header]);
+            write_word(packet, start + field, 0);
+            fill_header(packet.get_mut(..header).unwrap_or_default());
         }
         _ => fill(packet),
     }
@@ -211,9 +217,9 @@ pub(crate) fn fill_partial(packet: &mut [u8]) -> Option<(usize, usize)> {
     let ipv4 = layout.ipv4_header != 0;
     let at = upper.start + upper.field;
     let sum = pseudo_sum(packet, ipv4, &upper).fold();
-    packet[at..at + 2].copy_from_slice(&sum.to_be_bytes());
+    *packet.get_mut(at..)?.first_chunk_mut()? = sum.to_be_bytes();
     if ipv4 {
-        fill_header(&mut packet[..layout.ipv4_header]);
+        fill_header(packet.get_mut(..layout.ipv4_header)?);
     }
     Some((upper.start, upper.field))
 }
@@ -221,15 +227,15 @@ pub(crate) fn fill_partial(packet: &mut [u8]) -> Option<(usize, usize)> {
 /// Writes the checksum of the IPv4 header of a packet; IPv6 has none.
 pub(crate) fn fill_ip(packet: &mut [u8]) {
     if let Some(Layout { ipv4_header: header @ 1.., .. }) = layout(packet) {
-        fill_header(&mut packet[..header]);
+        fill_header(packet.get_mut(..header).unwrap_or_default());
     }
 }
 
 /// Writes the checksum of an IPv4 header, which must be whole.
 pub(super) fn fill_header(header: &mut [u8]) {
-    header[10..12].fill(0);
+    write_word(header, 10, 0);
     let checksum = !sum(header);
-    header[10..12].copy_from_slice(&checksum.to_be_bytes());
+    write_word(header, 10, checksum);
 }
 
 /// Whether every checksum that [`fill`] would write is right. A UDP checksum of zero is for IPv4
@@ -253,7 +259,7 @@ pub(super) fn verify_upper(packet: &[u8]) -> bool {
     let Some(upper) = &layout.upper else { return true };
     let ipv4 = layout.ipv4_header != 0;
     let at = upper.start + upper.field;
-    if upper.protocol == UDP && packet[at..at + 2] == [0, 0] {
+    if upper.protocol == UDP && packet.get(at..at + 2) == Some(&[0, 0]) {
         return ipv4;
     }
     upper_sum(packet, ipv4, upper).fold() == 0xffff

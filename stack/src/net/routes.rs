@@ -262,7 +262,9 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
             })
             .unwrap_or(self.entries.len());
         self.entries.push(entry).map_err(|_| Exhausted)?;
-        self.entries[at..].rotate_right(1);
+        if let Some(behind) = self.entries.get_mut(at..).filter(|behind| !behind.is_empty()) {
+            behind.rotate_right(1);
+        }
         Ok(())
     }
 

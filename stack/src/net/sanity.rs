@@ -631,7 +631,7 @@ fn check_upper(
 ) -> Result<Parsed, Reason> {
     let Network { source, protocol, header_len, .. } = network;
     let ipv4 = matches!(source, IpAddress::Ipv4(_));
-    let data = &packet[header_len..];
+    let data = packet.get(header_len..).ok_or(Reason::Truncated)?;
     let upper = match protocol {
         TCP => {
             if delivery != Delivery::Own {

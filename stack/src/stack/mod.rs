@@ -352,9 +352,9 @@ struct Core<'a, L: Link, S: Storage<'a>> {
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// A stack on `link`, without an address of its own but the loopback's.
     ///
-    /// Where it goes to is where it is made, if that is a local of a function that goes on to use it:
-    /// a stack without a heap is large, and a copy would be as large.
-    // Inlined, it would be made beside its place.
+    /// A stack without a heap is large, and stays best where it is: a local of the function that goes
+    /// on to use it, with an engine that borrows it.
+    // Not inlined, so that the copy beside its place, which the compiler makes, is gone afterwards.
     #[inline(never)]
     pub fn new(config: Config, link: L, mut storage: S, now: Instant) -> Self {
         let mut random = config.seed;

@@ -369,9 +369,11 @@ impl Stage {
         // were closed over it, its retransmission timer would fire once, stop, and never be
         // started again.
         let shown = segment.acknowledgment;
-        let unit = 1 << self.peer_shift;
-        let window =
-            (ahead(shown, self.edge) / unit).max(ahead(shown, self.permitted).div_ceil(unit));
+        // In units of the peer's scale, the one rounded down and the other up.
+        let shift = self.peer_shift;
+        let permitted = ahead(shown, self.permitted);
+        let up = permitted >> shift << shift != permitted;
+        let window = (ahead(shown, self.edge) >> shift).max((permitted >> shift) + usize::from(up));
         let window = u16::try_from(window).unwrap_or(u16::MAX);
         if window != segment.window {
             segment.set_window(packet, window);
