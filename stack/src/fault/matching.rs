@@ -67,7 +67,7 @@ pub(super) fn mismatch(
         ("seq", span(seq, track.seq.map(u64::from))),
         ("ack", span(ack, track.ack.map(u64::from))),
         ("win", span(win, track.window.map(u64::from))),
-        ("payload", span(payload, Some(view.payload().len() as u64))),
+        ("payload", span(payload, view.segment().map(|bytes| bytes.len() as u64))),
         ("length", span(length, Some(packet))),
         ("contains", contains.as_ref().is_none_or(|bytes| view.contains(bytes))),
         ("option", option.is_none_or(|option| view.option(option.0).is_some())),

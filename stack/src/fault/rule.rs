@@ -222,11 +222,11 @@ pub struct Match {
     pub ack: Option<Span>,
     /// TCP window in bytes, scaled where both ends scale.
     pub win: Option<Span>,
-    /// Payload bytes behind the TCP or UDP header, or behind the IP header of anything else.
+    /// Bytes behind the TCP or UDP header. A frame without such a header does not match.
     pub payload: Option<Span>,
     /// Bytes of the IP packet, or of what the frame carries.
     pub length: Option<Span>,
-    /// Bytes that occur in the payload.
+    /// Bytes that occur in the payload, of any protocol.
     pub contains: Option<Pattern>,
     /// A TCP option that is present.
     pub option: Option<TcpOption>,

@@ -252,6 +252,11 @@ impl<'f> View<'f> {
         self.frame.get(self.at.payload..self.at.end).unwrap_or(&[])
     }
 
+    /// What is behind the header of TCP or UDP, where there is one.
+    pub fn segment(&self) -> Option<&'f [u8]> {
+        (self.is_tcp() || self.is_udp()).then(|| self.payload())
+    }
+
     /// How much sequence space a TCP segment takes.
     pub fn span(&self) -> u32 {
         let flags = self.flags().unwrap_or(0);

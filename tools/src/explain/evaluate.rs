@@ -63,9 +63,7 @@ pub(super) fn evaluate(
     let heading = &recording.heading;
     let rules = heading.rules.max(script.rules.len());
     let memory = Memory::growable(rules, heading.flows, heading.held, heading.frame);
-    // In real time packets are stamped since the recording began, which is when the engine was made
-    // as nearly as is known.
-    let began = Instant::from_micros(if heading.real_time { 0 } else { heading.began });
+    let began = Instant::from_micros(heading.began);
     let mut engine = Engine::new(script, memory, began).map_err(|error| error.to_string())?;
     let heard = Arc::new(Mutex::new(Heard::new(heading.entered, engine.rules())));
     engine.observe(Listener(Arc::clone(&heard)));

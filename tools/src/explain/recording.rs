@@ -73,7 +73,6 @@ pub(super) struct Recording {
 pub(super) struct Heading {
     pub(super) version: String,
     pub(super) seed: u64,
-    pub(super) real_time: bool,
     pub(super) by_hash: bool,
     /// Wall-clock time of the clock's beginning, in nanoseconds since 1970.
     epoch: u64,
@@ -288,7 +287,6 @@ fn heading(line: &str) -> Option<Heading> {
     for (key, value) in words.filter_map(|word| word.split_once('=')) {
         match key {
             "seed" => heading.seed = u64::from_str_radix(value.strip_prefix("0x")?, 16).ok()?,
-            "clock" => heading.real_time = value == "real",
             "decide" => heading.by_hash = value == "hash",
             "epoch" => heading.epoch = value.parse().ok()?,
             "began" => {

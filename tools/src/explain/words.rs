@@ -220,7 +220,7 @@ fn has(field: &str, about: &About<'_>) -> Option<String> {
         "sport" => view.ports().map_or_else(missing, |it| it.0.to_string()),
         "dport" => view.ports().map_or_else(missing, |it| it.1.to_string()),
         "flags" => view.flags().map_or_else(missing, flags),
-        "payload" => format!("{} bytes", view.payload().len()),
+        "payload" => view.segment().map_or_else(missing, |bytes| format!("{} bytes", bytes.len())),
         "length" => format!("{} bytes", view.packet().len()),
         "icmp-type" => view.icmp().map_or_else(missing, |it| it.0.to_string()),
         "icmp-code" => view.icmp().map_or_else(missing, |it| it.1.to_string()),

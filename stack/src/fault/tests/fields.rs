@@ -178,6 +178,19 @@ fn lengths_of_payload_and_packet() {
 }
 
 #[test]
+fn only_tcp_and_udp_have_a_payload_that_counts() {
+    let any = Match { payload: Some(Span::from(0)), ..Match::ANY };
+    for other in [arp_request(), icmp6(135), icmp4(3, 1), fragment()] {
+        takes(any, TX, &udp(1, 2, b""), &other);
+        takes(any, RX, &out(ACK, 1).v6(), &other);
+    }
+    // A header that is cut off is none.
+    let mut cut = out(ACK, 1).v4();
+    cut.truncate(14 + 20 + 19);
+    takes(any, TX, &out(ACK, 1).v4(), &cut);
+}
+
+#[test]
 fn bytes_in_the_payload() {
     let contains = Short::of(0, b"GET");
     let (taken, passed) = (udp(1, 2, b"a GET b"), udp(1, 2, b"a GE"));

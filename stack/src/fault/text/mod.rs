@@ -116,8 +116,8 @@
 //! | `conn` | `"handshake"`, `"established"`, `"closing"`, `"closed"`: the state that the frame brings its TCP connection to, see [`Conn`](super::Conn) |
 //! | `seq`, `ack` | ranges, relative as in Wireshark: a SYN has 0 |
 //! | `win` | a range, in bytes, scaled |
-//! | `payload`, `length` | ranges: bytes behind the TCP or UDP header, bytes of the IP packet |
-//! | `contains` | bytes in the payload: a text, or `{ hex = "de ad" }`; at most 64 |
+//! | `payload`, `length` | ranges: bytes behind the TCP or UDP header, which nothing else has, and bytes of the IP packet |
+//! | `contains` | bytes in the payload, of any protocol: a text, or `{ hex = "de ad" }`; at most 64 |
 //! | `option` | a TCP option: `mss`, `window-scale`, `sack-permitted`, `sack`, `timestamps` (`ts`), `md5`, `user-timeout`, `auth`, `mptcp`, `fast-open`, or its kind |
 //! | `icmp-type` | `echo-request`, `echo-reply`, `unreachable`, `time-exceeded`, `redirect`, `packet-too-big`, `source-quench`, `parameter-problem`, `neighbor-solicitation`, ... or a number; a name that means different numbers in both families needs `proto` beside it |
 //! | `icmp-code` | a name of the type's codes, such as `port`, `admin-prohibited`, `hop-limit`, or a number |

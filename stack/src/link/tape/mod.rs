@@ -57,7 +57,7 @@ use alloc::vec::Vec;
 use core::fmt;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Instant as Clock, SystemTime};
+use std::time::SystemTime;
 
 use smoltcp::time::Instant;
 
@@ -88,9 +88,8 @@ pub struct Heading<'h> {
     pub link: &'h str,
     /// The text of the script, whole.
     pub script: &'h str,
-    /// By which clock the records are stamped. In [`ClockMode::Real`] each frame has the real time
-    /// at which it passes, counted from when the tape was made, as
-    /// [`Capture::in_real_time`](super::capture::Capture::in_real_time) has.
+    /// Which clock the engine goes by. Whichever it is, records have the times that the engine is
+    /// told, so that all that tells of a run agrees on them, and rules can be judged by them again.
     pub clock: ClockMode,
     /// The wall-clock time of [`Instant::ZERO`]; [`SystemTime::UNIX_EPOCH`] suits a virtual clock.
     pub epoch: SystemTime,
@@ -159,8 +158,6 @@ struct Inner {
 
 struct File {
     state: State,
-    /// When the recording began, where frames are stamped as they pass.
-    began: Option<Clock>,
     last: Instant,
     /// What is to be said with the next packet.
     notes: Vec<String>,
@@ -184,8 +181,7 @@ impl Tape {
             Ok(file) => State::Recording(file),
             Err(error) => State::Failed(error),
         };
-        let began = (heading.clock == ClockMode::Real).then(Clock::now);
-        let file = File { state, began, last: Instant::ZERO, notes: Vec::new() };
+        let file = File { state, last: Instant::ZERO, notes: Vec::new() };
         let narrator = Narrator::new(heading.frames);
         let this = Self(Arc::new(Mutex::new(Inner { narrator, file })));
         engine.observe_too(this.clone());
@@ -279,10 +275,6 @@ impl File {
     }
 
     fn stamp(&mut self, now: Instant) -> Instant {
-        let now = self.began.map_or(now, |began| {
-            let micros = i64::try_from(began.elapsed().as_micros());
-            Instant::from_micros(micros.unwrap_or(i64::MAX))
-        });
         // Readers expect that time does not run backwards.
         self.last = self.last.max(now);
         self.last
