@@ -67,6 +67,8 @@ pub enum Lint {
     NeverFires,
     /// It is switched off for good.
     NeverOn,
+    /// It calls a closure, which only a program of one's own can give.
+    NeedsHook,
 }
 
 impl<S, E> Document<S, E> {
@@ -160,6 +162,13 @@ impl<S, E> Document<S, E> {
             {
                 let message = "whoever receives a frame with a wrong checksum drops it, so that this is plain loss; say fix-checksums = true for damage that is believed";
                 report.warn(Lint::CorruptIsLoss, place(), message);
+            }
+            if let Action::Hook(hook) = action {
+                let message = format!(
+                    "hook {hook} is a closure of a program of one's own; run from the command \
+                     line there is none and this does nothing"
+                );
+                report.warn(Lint::NeedsHook, place(), message);
             }
             if let Some(needed) = kinds.useless(action) {
                 let message =

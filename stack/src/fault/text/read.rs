@@ -355,7 +355,11 @@ fn said(node: &Node) -> Read<Vec<Word<'_>>> {
 
 fn actions(node: &Node, names: &mut Names) -> Read<Actions> {
     let mut actions = Actions::empty(Action::Drop);
-    for word in said(node)? {
+    let said = said(node)?;
+    if said.is_empty() {
+        return Err(Flaw::new(&node.at, "do needs an action; to do nothing, say \"pass\""));
+    }
+    for word in said {
         if word.key == "pass" {
             word.bare("pass")?;
             continue;
@@ -576,7 +580,12 @@ fn neighbor(word: &Word<'_>) -> Read<(NeighborFault, Option<Duration>)> {
 fn link(word: &Word<'_>) -> Read<LinkFault> {
     if word.key == "flap" {
         let mut fields = word.fields("flap", "period")?;
-        let period = fields.need("period", time)?;
+        let period = fields.need("period", |key, node| match time(key, node)? {
+            Duration::ZERO => {
+                Err(Flaw::new(&node.at, format!("{key} is more than 0, for example \"1 s\"")))
+            }
+            period => Ok(period),
+        })?;
         let count = fields.read("count", long)?.unwrap_or(1);
         fields.finish()?;
         return Ok(LinkFault::Flap { period, count });

@@ -237,7 +237,10 @@ fn link() -> impl Strategy<Value = LinkFault> {
     prop_oneof![
         of(time()).prop_map(LinkFault::Down),
         Just(LinkFault::Up),
-        (time(), any::<u32>()).prop_map(|(period, count)| LinkFault::Flap { period, count }),
+        (time(), any::<u32>()).prop_map(|(period, count)| {
+            let period = period.max(Duration::from_micros(1));
+            LinkFault::Flap { period, count }
+        }),
     ]
 }
 

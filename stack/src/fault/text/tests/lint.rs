@@ -269,3 +269,9 @@ fn every_profile_is_free_of_warnings() {
         assert_eq!(document(&text).lint(), []);
     }
 }
+
+#[test]
+fn a_hook_needs_a_program() {
+    let (warns, quiet) = (rules(&["do = { hook = 3 }"]), rules(&["do = \"drop\""]));
+    pair(Lint::NeedsHook, &warns, &quiet);
+}

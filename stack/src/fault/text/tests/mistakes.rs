@@ -419,6 +419,33 @@ do = { jitter = "4 ms" }
 }
 
 #[test]
+fn what_does_nothing() {
+    let cases = [
+        (
+            r#"version = 1
+[[rule]]
+do = []
+"#,
+            r#"line 3, column 6: do needs an action; to do nothing, say "pass"
+  |
+3 | do = []
+  |      ^^"#,
+        ),
+        (
+            r#"version = 1
+[[rule]]
+do = { flap = "0 s" }
+"#,
+            r#"line 3, column 15: period is more than 0, for example "1 s"
+  |
+3 | do = { flap = "0 s" }
+  |               ^^^^^"#,
+        ),
+    ];
+    check(&cases, complaint);
+}
+
+#[test]
 fn on_a_line() {
     let cases = [
         (
