@@ -349,3 +349,33 @@ fn a_program_runs_in_a_network_of_its_own_and_its_faults_are_reported() {
         assert_eq!(output.status.code(), Some(status), "{program}");
     }
 }
+
+#[test]
+fn what_rules_did_not_do_and_what_could_not_be_recorded_is_a_failure() {
+    let Some(kernel) = Kernel::start() else { return };
+    let _socket = kernel.udp("10.77.0.1:9000");
+    let connect = |words: &[&str]| {
+        let words = [&["connect", "10.77.0.1:9000", "--udp"], words].concat();
+        let output = fed(tapsock(&kernel, &words), b"");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (status, said) = connect(&["--fault", "name=never tx tcp dport=77 drop"]);
+    assert!(status == Some(1) && said.contains("NEVER FIRED"), "{status:?} {said}");
+    let (status, said) = connect(&["--fault", "name=never tx tcp dport=77 drop expect=0"]);
+    assert!(status == Some(0) && said.contains("PASS"), "{status:?} {said}");
+    for recording in [
+        &["--capture", "/dev/full"][..],
+        &["--events", "/dev/full"],
+        &["--capture", "/dev/full", "--fault", "name=never rx tcp drop expect=0"],
+    ] {
+        let (status, said) = connect(recording);
+        assert_eq!(status, Some(1), "{recording:?} {said}");
+        assert!(said.contains("/dev/full is incomplete: No space left"), "{said}");
+    }
+    let loopback = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+        .args(["connect", "127.0.0.1:9", "--link", "loopback", "--fault", "rx tcp drop"])
+        .output()
+        .unwrap();
+    assert_eq!(loopback.status.code(), Some(2));
+    assert!(text(&loopback.stderr).contains("loopback has none"));
+}

@@ -31,8 +31,8 @@ pub fn main(args: &ConnectArgs, configuration: &Configuration, json: bool) -> Re
     let watch = line.clone();
     let session = Session::open(configuration, move |moment| watch.show(&moment))?;
     let ended = explain(&session, args, &line);
-    session.end();
-    ended
+    let over = session.end(json);
+    ended.and(over)
 }
 
 fn explain(session: &Session, args: &ConnectArgs, line: &TimeLine) -> Result<(), Failure> {

@@ -22,6 +22,7 @@ pub mod join;
 pub mod listen;
 pub mod namespace;
 pub mod output;
+pub mod report;
 pub mod run;
 pub mod session;
 pub mod settings;

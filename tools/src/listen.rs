@@ -56,8 +56,8 @@ pub fn main(args: &ListenArgs, configuration: &Configuration, json: bool) -> Res
     };
     let session = Session::open(configuration, |_| {})?;
     let ended = listen(&session, args, configuration, service, Log { json });
-    session.end();
-    ended
+    let over = session.end(json);
+    ended.and(over)
 }
 
 fn listen(

@@ -1,6 +1,5 @@
 //! A process on the configured link, for the verbs that talk to somebody.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,12 +12,15 @@ use tapsock_stack::link::tape::Narrator;
 use tapsock_stack::time::{Duration, Instant};
 use wsa::SocketHandle;
 use wsa::config::{Configuration, LinkChoice};
+use wsa::engine::Engine;
 use wsa::net::{Net, TcpStream};
+use wsa::recording::Recording;
 use wsa::start::{AnyLink, Start, StartError, ThreadedProcess, interface, open_link};
 
 use crate::frames::{Moment, Watch};
 use crate::namespace::{self, DEVICE};
 use crate::output::{Failure, note, of_call, of_io};
+use crate::report::Report;
 
 /// The exit status of a program that SIGINT ended.
 const INTERRUPTED: i32 = 130;
@@ -61,12 +63,16 @@ impl Session {
             open_link(configuration, Some(DEVICE)).map_err(|error| of_start(&error))?;
         let (now, began) = (SystemTime::now(), std::time::Instant::now());
         let file = match &configuration.capture {
-            Some(path) => Some(File::create(path).map_err(|error| {
-                Failure::Usage(format!(
-                    "{} cannot be written ({error}); give --capture a file that can",
-                    path.display()
-                ))
-            })?),
+            Some(path) => {
+                let (file, recording) = Recording::create(path).map_err(|error| {
+                    Failure::Usage(format!(
+                        "{} cannot be written ({error}); give --capture a file that can",
+                        path.display()
+                    ))
+                })?;
+                start.keep(recording);
+                Some(file)
+            }
             None => None,
         };
         let name = interface(configuration, Some(DEVICE));
@@ -151,15 +157,27 @@ impl Session {
     }
 
     /// Ends the process: what was sent is delivered, also when other threads still hold the
-    /// process and wait for something else.
-    pub fn end(self) {
+    /// process and wait for something else. Then says how the fault rules have fared.
+    ///
+    /// # Errors
+    /// [`Failure::Failed`] when a rule did not fire as it must, [`Failure::Told`] when a recording
+    /// is incomplete.
+    pub fn end(self, json: bool) -> Result<(), Failure> {
         // The network's own WSACleanup comes with its last socket, which another thread may hold.
         let _ = self.process.wsa_cleanup();
-        if !self.process.engine().deliver(self.linger) {
+        let engine = self.process.engine();
+        if !engine.deliver(self.linger) {
             let linger = self.linger;
             note(&format!("tapsock: the peer did not take everything within {linger}"));
         }
-        self.process.engine().dismiss();
+        let report = engine.with(|access| Report::of(access.stack.link().engine()));
+        let recordings = engine.attached::<Recording>();
+        engine.dismiss();
+        report.show(json)?;
+        if let Some(error) = recordings.iter().find_map(Recording::error) {
+            return Err(Failure::Told(error));
+        }
+        if report.holds() { Ok(()) } else { Err(Failure::Failed) }
     }
 }
 

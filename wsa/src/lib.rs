@@ -56,6 +56,8 @@ pub mod profile;
 mod protocol;
 pub mod qos;
 mod readiness;
+#[cfg(feature = "std")]
+pub mod recording;
 mod socket;
 #[cfg(feature = "std")]
 pub mod start;

@@ -30,12 +30,13 @@
 
 use std::boxed::Box;
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::string::{String, ToString};
 use std::time::SystemTime;
+use std::vec::Vec;
 
 use tapsock_stack::Stack;
 use tapsock_stack::config::Config;
@@ -53,6 +54,7 @@ use crate::config::{Configuration, LinkChoice, OffloadChoice};
 use crate::control::Control;
 use crate::engine::threaded::{Handle, Threaded};
 use crate::process::{Core, Process};
+use crate::recording::Recording;
 
 /// Any link that a thread may carry along.
 pub type AnyLink = Box<dyn Link + Send>;
@@ -239,6 +241,7 @@ pub struct Start {
     configuration: Configuration,
     seed: u64,
     faults: Option<Faults>,
+    recordings: Vec<Recording>,
 }
 
 impl Start {
@@ -249,11 +252,20 @@ impl Start {
     pub fn new(configuration: &Configuration) -> Result<Self, StartError> {
         let mut configuration = configuration.clone();
         let faults = Faults::read(&mut configuration)?;
+        if configuration.link == LinkChoice::Loopback
+            && faults.as_ref().is_some_and(|faults| !faults.engine.rules().is_empty())
+        {
+            return Err(StartError::Faults(
+                "rules break a link, and loopback has none; name a TAP device with --link or \
+                 TAPSOCK_LINK, or leave the rules out"
+                    .into(),
+            ));
+        }
         let seed = match configuration.seed {
             Some(seed) => seed,
             None => draw_seed().map_err(StartError::NoSeed)?,
         };
-        Ok(Self { configuration, seed, faults })
+        Ok(Self { configuration, seed, faults, recordings: Vec::new() })
     }
 
     /// What everything random is derived from.
@@ -278,9 +290,9 @@ impl Start {
     ) -> Result<ThreadedProcess, StartError> {
         let (mut link, descriptor) = open_link(&self.configuration, private)?;
         if let Some(path) = &self.configuration.capture {
-            // Without a buffer: however the program ends, what has passed is in the file.
-            let file =
-                File::create(path).map_err(|error| StartError::Capture(path.clone(), error))?;
+            let (file, recording) = Recording::create(path)
+                .map_err(|error| StartError::Capture(path.clone(), error))?;
+            self.recordings.push(recording);
             let name = interface(&self.configuration, private);
             // The stack's clock starts when the engine is made, which is now, to some
             // microseconds.
@@ -292,6 +304,12 @@ impl Start {
             }
         }
         self.on(link, descriptor, adjust)
+    }
+
+    /// Lets a recording of the caller's be found among the attached ones of the engine
+    /// ([`Threaded::attached`]).
+    pub fn keep(&mut self, recording: Recording) {
+        self.recordings.push(recording);
     }
 
     /// Starts on a link of the caller's, such as one that [`open_link`] gave and a decorator wraps.
@@ -306,7 +324,7 @@ impl Start {
         descriptor: Option<OwnedFd>,
         adjust: impl FnOnce(&mut Config),
     ) -> Result<ThreadedProcess, StartError> {
-        let Self { configuration, seed, faults } = self;
+        let Self { configuration, seed, faults, mut recordings } = self;
         let mut config = configuration.stack(seed);
         adjust(&mut config);
         let core = Core::new().with_profile(configuration.profile.profile());
@@ -316,8 +334,9 @@ impl Start {
         };
         let log = match &configuration.events {
             Some(path) => {
-                let file =
-                    File::create(path).map_err(|error| StartError::Events(path.clone(), error))?;
+                let (file, recording) = Recording::create(path)
+                    .map_err(|error| StartError::Events(path.clone(), error))?;
+                recordings.push(recording);
                 Some(EventLog::start(&mut engine, file, &heading(&configuration, "", &script)))
             }
             None => None,
@@ -338,6 +357,10 @@ impl Start {
             let control = Control::serve(path, engine.handle())
                 .map_err(|error| StartError::Control(path.clone(), error))?;
             engine.attach(control);
+        }
+        // For whoever wants to know at the end whether everything is in them.
+        for recording in recordings {
+            engine.attach(recording);
         }
         if let Some(log) = log {
             engine.attach(Report { handle: engine.handle(), log });

@@ -35,6 +35,7 @@ use crate::cli::{self, ErrorsArgs};
 use crate::frames::{self, Frame};
 use crate::namespace;
 use crate::output::Failure;
+use crate::report::Report;
 use crate::session::of_start;
 
 /// What became of a row.
@@ -50,6 +51,8 @@ pub struct Outcome {
     pub evidence: Evidence,
     /// Everything that passed the link, as pcapng. Frame N of the evidence is frame N of it.
     pub recording: Vec<u8>,
+    /// How the rules of a fault script have fared in it.
+    pub faults: Report,
     /// Whether the code is the expected one and the evidence holds.
     pub ok: bool,
 }
@@ -123,7 +126,8 @@ fn outcome(
     }
     let expected = row.expected(profile);
     let ok = came.got == expected && evidence.holds;
-    Ok(Outcome { row, expected, got: came.got, evidence, recording, ok })
+    let faults = stage.faults();
+    Ok(Outcome { row, expected, got: came.got, evidence, recording, faults, ok })
 }
 
 /// The verb.
@@ -152,14 +156,18 @@ pub fn main(args: &ErrorsArgs, configuration: &Configuration, json: bool) -> Res
     let mut report = report::Report::new(medium, configuration.profile, json)?;
     let seed = said.filter(|_| configuration.seed.is_none());
     let seed = seed.unwrap_or_else(|| cli::seed(configuration));
+    let mut rules = Report::default();
     run(medium, configuration, seed, |outcome| {
+        rules.add(&outcome.faults);
         let file = match directory {
             Some(directory) => write_capture(directory, outcome, configuration.profile)?,
             None => None,
         };
         report.row(outcome, file.as_deref())
     })?;
-    report.end()
+    let ended = report.end();
+    rules.show(json)?;
+    ended.and(if rules.holds() { Ok(()) } else { Err(Failure::Failed) })
 }
 
 /// Writes the recording of a row that the network decides. It may be empty: then that is the

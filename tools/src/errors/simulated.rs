@@ -15,6 +15,7 @@ use wsa::engine::stepped::{Simulated, as_thread};
 
 use super::stage::Stage;
 use crate::output::Failure;
+use crate::report::Report;
 use crate::stage::LISTENING_PORT;
 use crate::stage::simulated::{Network, bind, ours};
 
@@ -30,7 +31,7 @@ pub(super) struct SimulatedStage {
     peer: Host,
     listeners: [ListenerId; 2],
     /// The faults last as long.
-    _faults: Option<Faults>,
+    faults: Option<Faults>,
 }
 
 impl SimulatedStage {
@@ -52,7 +53,7 @@ impl SimulatedStage {
         };
         let listeners = [listen(Family::V4)?, listen(Family::V6)?];
         let process = Simulated::process(own);
-        Ok(Self { process, recording, peer, listeners, _faults: faults })
+        Ok(Self { process, recording, peer, listeners, faults })
     }
 }
 
@@ -88,6 +89,11 @@ impl Stage for SimulatedStage {
                 }
             });
         });
+    }
+
+    fn faults(&self) -> Report {
+        let report = |faults: &Faults| faults.with(|engine, _| Report::of(engine));
+        self.faults.as_ref().map(report).unwrap_or_default()
     }
 
     fn take_link_away(&self) -> Result<(), Failure> {

@@ -7,6 +7,7 @@ use wsa::Process;
 use wsa::engine::Engine;
 
 use crate::output::Failure;
+use crate::report::Report;
 
 /// A process with a network around it, for one row.
 pub(super) trait Stage {
@@ -28,6 +29,9 @@ pub(super) trait Stage {
     /// Lets the peer close its side of the connection to it that waits to be accepted, once this
     /// side is closed.
     fn let_peer_close(&self);
+
+    /// How the rules that break the link have fared.
+    fn faults(&self) -> Report;
 
     /// Takes the device away for good.
     ///

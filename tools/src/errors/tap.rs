@@ -25,6 +25,7 @@ use super::stage::Stage;
 use super::{Medium, Outcome, outcome, rows, syn_timing};
 use crate::namespace::{self, DEVICE, NamespaceError};
 use crate::output::Failure;
+use crate::report::Report;
 use crate::stage::tap::{Kernel, configured, environment, open_released};
 use crate::stage::{LISTENING_PORT, PEER_V4, PEER_V6};
 
@@ -197,6 +198,10 @@ impl Stage for TapStage {
 
     fn let_peer_close(&self) {
         // It does so by itself.
+    }
+
+    fn faults(&self) -> Report {
+        self.process.engine().with(|access| Report::of(access.stack.link().engine()))
     }
 
     fn take_link_away(&self) -> Result<(), Failure> {

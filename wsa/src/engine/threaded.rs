@@ -185,6 +185,11 @@ impl<L: Link + Send + 'static> Threaded<L> {
         self.shared.companions().push(Box::new(companion));
     }
 
+    /// Copies of everything of this type that is attached.
+    pub fn attached<T: Any + Clone>(&self) -> Vec<T> {
+        self.shared.companions().iter().filter_map(|it| it.downcast_ref::<T>().cloned()).collect()
+    }
+
     /// Waits until every connection that was closed has delivered what was sent, or `budget` has
     /// passed. True when nothing is left to deliver.
     pub fn deliver(&self, budget: Duration) -> bool {

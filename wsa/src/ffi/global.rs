@@ -10,6 +10,7 @@ use std::{process, thread};
 use super::{guard, memory};
 use crate::config::{Configuration, Given};
 use crate::error::{Error, Result};
+use crate::recording::Recording;
 use crate::start::{self, ThreadedProcess};
 
 static PROCESS: OnceLock<ThreadedProcess> = OnceLock::new();
@@ -80,12 +81,17 @@ fn make() -> Result<ThreadedProcess, String> {
 extern "C" fn deliver() {
     let _ = guard::contain(|| {
         let Ok(process) = process() else { return };
+        let recordings = process.engine().attached::<Recording>();
         // In a thread of its own, because this one's thread-local values are gone by now, and
         // without them it could not wait for another thread that leads.
         let delivery = thread::Builder::new().name("tapsock-exit".into());
         if let Ok(delivery) = delivery.spawn(|| process.engine().shut_down()) {
             // A panic there was reported where it happened.
             let _ = delivery.join();
+        }
+        for error in recordings.iter().filter_map(Recording::error) {
+            // Where standard error is closed there is nobody to be told.
+            let _ = writeln!(io::stderr(), "libwsa: {error}");
         }
     });
 }

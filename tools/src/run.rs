@@ -1,8 +1,6 @@
 //! `tapsock run`: a program that uses the library, in a network of its own, and what the faults
 //! did to it.
 
-mod report;
-
 use std::ffi::OsString;
 use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
@@ -14,6 +12,7 @@ use wsa::config::{Configuration, Given, LinkChoice, Setting};
 
 use crate::namespace::{self, DEVICE};
 use crate::output::Failure;
+use crate::report;
 
 /// What `tapsock run` takes.
 #[derive(Debug, Args)]
@@ -63,7 +62,7 @@ pub fn main(
         .map_err(|error| Failure::Environment(format!("signals cannot be handled: {error}")))?;
     let status = command.status().map_err(|error| missing(args, &error))?;
     let code = code(status);
-    let holds = report::show(&events.path, json, code)?;
+    let holds = report::of_events(&events.path, json, code)?;
     Ok(if code == 0 && !holds { 1 } else { code })
 }
 

@@ -1,16 +1,17 @@
-//! How the rules have fared, read from the events that the library wrote.
+//! How fault rules have fared, at the end of a run.
 
 use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tapsock_stack::fault::{Engine, Span};
 
 use crate::output::{self, Failure, Ink, Paint};
 
 /// How one rule has fared.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-struct Rule {
+pub struct Rule {
     rule: String,
     matched: u64,
     fired: u64,
@@ -19,16 +20,76 @@ struct Rule {
     idle: bool,
 }
 
-/// What the events say.
-#[derive(Debug, Default)]
-struct Report {
+/// How all rules have fared.
+#[derive(Debug, Clone, Default)]
+pub struct Report {
     seed: Option<String>,
     rules: Vec<Rule>,
-    /// The counters, and when they were read.
+    /// Frames that the engine lost because it had no memory left.
+    exhausted: u64,
+    /// The counters, and when they were read, where an event log says them.
     totals: Option<Value>,
 }
 
 impl Report {
+    /// How the rules of an engine have fared until now.
+    pub fn of(engine: &Engine<'_>) -> Self {
+        let rules = engine.report().map(|hits| Rule {
+            rule: hits.name.to_string(),
+            matched: hits.matched,
+            fired: hits.fired,
+            expected: hits.expected.map(|span| (span.first, span.last)),
+            holds: hits.holds(),
+            idle: hits.idle(),
+        });
+        let exhausted = engine.counters().exhausted;
+        Self { rules: rules.collect(), exhausted, ..Self::default() }
+    }
+
+    /// Adds what the same rules did in another run.
+    pub fn add(&mut self, other: &Self) {
+        self.exhausted += other.exhausted;
+        for rule in &other.rules {
+            let Some(sum) = self.rules.iter_mut().find(|sum| sum.rule == rule.rule) else {
+                self.rules.push(rule.clone());
+                continue;
+            };
+            sum.matched += rule.matched;
+            sum.fired += rule.fired;
+            let due = sum.expected.map(|(first, last)| Span::new(first, last));
+            sum.holds = due.is_none_or(|due| due.contains(sum.fired));
+            sum.idle = sum.fired == 0 && !due.is_some_and(|due| due.contains(0));
+        }
+    }
+
+    /// Shows it, where there are rules: as a table on standard error, or as a line of JSON on
+    /// standard output.
+    ///
+    /// # Errors
+    /// As [`output::json`].
+    pub fn show(&self, as_json: bool) -> Result<(), Failure> {
+        if self.rules.is_empty() {
+            return Ok(());
+        }
+        if as_json {
+            return output::json(&json!({"event": "report", "rules": self.json(),
+                "exhausted": self.exhausted}));
+        }
+        for line in self.lines(Paint::stderr()) {
+            output::note(&line);
+        }
+        Ok(())
+    }
+
+    fn json(&self) -> Vec<Value> {
+        let rules = self.rules.iter().map(|rule| {
+            let Rule { rule, matched, fired, expected, holds, idle } = rule;
+            json!({"rule": rule, "matched": matched, "fired": fired, "expected": expected,
+                   "holds": holds & !idle})
+        });
+        rules.collect()
+    }
+
     fn read(text: &str) -> Self {
         let mut report = Self::default();
         for line in text.lines() {
@@ -41,14 +102,18 @@ impl Report {
                     report = Self { seed, ..Self::default() };
                 }
                 Some("report") => report.rules.extend(serde_json::from_value(event).ok()),
-                Some("totals") => report.totals = Some(event),
+                Some("totals") => {
+                    report.exhausted = event["exhausted"].as_u64().unwrap_or(0);
+                    report.totals = Some(event);
+                }
                 _ => {}
             }
         }
         report
     }
 
-    fn holds(&self) -> bool {
+    /// Whether every rule fired as many times as it must, or at all where nothing is said.
+    pub fn holds(&self) -> bool {
         self.rules.iter().all(|rule| rule.holds && !rule.idle)
     }
 
@@ -77,6 +142,12 @@ impl Report {
             let word = paint.paint(ink, word);
             lines.push(format!("{rule:name$}  {matched:7}  {fired:6}  {due:13} {word}"));
         }
+        if self.exhausted > 0 {
+            lines.push(format!(
+                "{} frames were lost because the engine had no memory left to hold them",
+                self.exhausted
+            ));
+        }
         lines
     }
 }
@@ -86,22 +157,13 @@ impl Report {
 ///
 /// # Errors
 /// As [`output::json`].
-pub(super) fn show(events: &Path, as_json: bool, code: u8) -> Result<bool, Failure> {
+pub fn of_events(events: &Path, as_json: bool, code: u8) -> Result<bool, Failure> {
     // There is none when the program never started a stack.
     let text = fs::read_to_string(events).unwrap_or_default();
     let report = Report::read(&text);
     if as_json {
-        let rules: Vec<Value> = report
-            .rules
-            .iter()
-            .map(|rule| {
-                let Rule { rule, matched, fired, expected, holds, idle } = rule;
-                json!({"rule": rule, "matched": matched, "fired": fired, "expected": expected,
-                       "holds": holds & !idle})
-            })
-            .collect();
         output::json(&json!({"event": "report", "status": code, "started": !text.is_empty(),
-            "seed": report.seed, "rules": rules, "totals": report.totals}))?;
+            "seed": report.seed, "rules": report.json(), "totals": report.totals}))?;
         return Ok(report.holds());
     }
     if text.is_empty() {
@@ -156,6 +218,31 @@ mod tests {
             ]
         );
         assert_eq!(report.totals.unwrap()["entered"], 12);
+    }
+
+    #[test]
+    fn runs_add_up() {
+        let rule = |fired, expected| Rule {
+            rule: "lose".into(),
+            matched: 5,
+            fired,
+            expected,
+            holds: true,
+            idle: fired == 0,
+        };
+        for (expected, fired, holds) in [
+            (None, [0, 1], true),
+            (None, [0, 0], false),
+            (Some((2, 2)), [1, 1], true),
+            (Some((2, 2)), [1, 2], false),
+            (Some((0, 0)), [0, 0], true),
+        ] {
+            let report = |fired| Report { rules: vec![rule(fired, expected)], ..Report::default() };
+            let mut sum = report(fired[0]);
+            sum.add(&report(fired[1]));
+            assert_eq!(sum.holds(), holds, "{expected:?} {fired:?}");
+            assert_eq!(sum.rules[0].matched, 10);
+        }
     }
 
     #[test]
