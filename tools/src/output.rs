@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 
 /// Why the program ends with another exit status than 0.
 #[derive(Debug)]
@@ -172,6 +173,22 @@ pub fn wrap(text: &str, width: usize) -> Vec<String> {
 pub fn seconds(micros: i64) -> String {
     let millis = micros / 1000;
     format!("{}.{:03} s", millis / 1000, millis % 1000)
+}
+
+/// Refuses to write over what is read.
+///
+/// # Errors
+/// [`Failure::Usage`] when `output` is one of `inputs`, by whatever path.
+pub(crate) fn refuse_input(output: &Path, inputs: &[PathBuf]) -> Result<(), Failure> {
+    // A file that is not there yet is none that is read.
+    let Ok(real) = output.canonicalize() else { return Ok(()) };
+    if inputs.iter().any(|input| input.canonicalize().is_ok_and(|input| input == real)) {
+        return Err(Failure::Usage(format!(
+            "{} is what is read and would be written over; name another file",
+            output.display()
+        )));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -267,3 +267,36 @@ fn a_failing_run_is_shrunk_to_a_script_that_fails() {
     assert_eq!(output.status.code(), Some(2));
     assert!(said(&output).contains("there is nothing to shrink"));
 }
+
+#[test]
+fn nothing_that_is_read_is_written_over_and_no_capture_by_another() {
+    let folder = Folder::new("over");
+    let script = folder.with("lost.toml", LOST);
+    for option in ["--capture", "--record"] {
+        // By another name of the same file.
+        let same = folder.0.join(".").join("lost.toml");
+        let output = faults(&["run", text(&script), option, text(&same)]);
+        assert_eq!(output.status.code(), Some(2), "{option}: {}", said(&output));
+        assert!(said(&output).contains("would be written over; name another file"));
+        assert_eq!(fs::read_to_string(&script).unwrap(), LOST);
+    }
+    let second = folder.0.join("second");
+    fs::create_dir_all(&second).unwrap();
+    let twin = folder.with("second/lost.toml", LOST);
+    let captures = folder.0.join("captures");
+    let output = faults(&["run", text(&script), text(&twin), "--capture", text(&captures)]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains("would have the same capture"), "{}", said(&output));
+    assert!(!captures.exists());
+}
+
+#[test]
+fn a_twin_that_holds_is_no_excuse_of_the_faults_when_the_run_fails() {
+    let folder = Folder::new("twin");
+    let wrong = LOST.replace("WSAETIMEDOUT", "connected");
+    let script = folder.with("lost.toml", &wrong);
+    let output = faults(&["run", text(&script), "--twin"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(said(&output).contains("without its faults the expectation holds ("));
+    assert!(!said(&output).contains("not the reason"), "{}", said(&output));
+}

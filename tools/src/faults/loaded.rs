@@ -61,6 +61,7 @@ pub fn hash(text: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::judged::ExpectedFailures;
     use super::*;
 
     #[test]
@@ -72,6 +73,16 @@ mod tests {
         assert_eq!(title("# one\n# sentence\n\n# other").as_deref(), Some("one sentence"));
         assert_eq!(title("version = 1\n# late"), None);
         assert_eq!(title(""), None);
+    }
+
+    #[test]
+    fn the_list_of_expected_failures_beside_the_scripts_is_there_and_empty() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/faults");
+        assert!(folder.join(EXPECTED_FAILURES).is_file());
+        let list = ExpectedFailures::beside(&folder.join("any.toml")).unwrap();
+        assert_eq!(list.names().count(), 0);
+        // It is no script itself.
+        assert!(files(&folder).unwrap().iter().all(|file| !file.ends_with(EXPECTED_FAILURES)));
     }
 
     #[test]

@@ -99,7 +99,10 @@ impl Report {
             return self.dim(&format!("expected to fail: {reason}"));
         }
         if *verdict == Verdict::Pass {
-            return Ok(());
+            return match exhausted(judged.run.counters.exhausted) {
+                Some(text) => self.lines(Ink::Bad, &text),
+                None => Ok(()),
+            };
         }
         self.details(judged)?;
         self.table(&run.hits)?;
@@ -148,7 +151,14 @@ impl Report {
             (Verdict::Xfail, Some(reason)) => self.dim(&format!("expected to fail: {reason}"))?,
             _ => {}
         }
+        if let Some(text) = exhausted(run.counters.exhausted) {
+            self.lines(Ink::Bad, &text)?;
+        }
         match twin {
+            // The run's own failures say what is wrong, which may be a rule that never fired.
+            Some(twin) if twin.holds() && !run.holds() => {
+                self.dim(&format!("without its faults the expectation holds ({})", twin.outcome()))
+            }
             Some(twin) if twin.holds() => self.lines(
                 Ink::Bad,
                 &format!(
@@ -203,6 +213,18 @@ impl Report {
         }
         Ok(())
     }
+}
+
+/// What is said of frames for which the engine had no memory.
+fn exhausted(frames: u64) -> Option<String> {
+    let (plural, pronoun) = match frames {
+        0 => return None,
+        1 => (" was", "it"),
+        _ => ("s were", "them"),
+    };
+    Some(format!(
+        "{frames} frame{plural} lost because the engine had no memory left to hold {pronoun}"
+    ))
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -377,5 +399,18 @@ pub(super) fn shrunk(parts: (usize, usize), runs: usize, is_minimal: bool, run: 
     ));
     if !is_minimal {
         output::note("the runs were used up: something more may be left out; give --runs more");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_for_which_there_was_no_memory_are_told() {
+        assert_eq!(exhausted(0), None);
+        let end = "lost because the engine had no memory left to hold";
+        assert_eq!(exhausted(1), Some(format!("1 frame was {end} it")));
+        assert_eq!(exhausted(2), Some(format!("2 frames were {end} them")));
     }
 }

@@ -12,7 +12,7 @@ use wsa::config::{Configuration, LinkChoice, Setting};
 
 use super::document::{Loaded, document};
 use super::judged::{ExpectedFailures, Judged};
-use super::loaded::files;
+use super::loaded::{files, name};
 use super::recorded::{self, Recorded};
 use super::report::{self, Detail, Report};
 use super::run::run;
@@ -129,6 +129,19 @@ fn run_all(
     if record.is_some() && !is_one {
         return Err(Failure::Usage("--record is for one script; name its file".into()));
     }
+    for path in [configuration.capture.as_deref(), record].into_iter().flatten() {
+        output::refuse_input(path, &all)?;
+    }
+    if configuration.capture.is_some()
+        && let Some((one, other)) = same_name(&all)
+    {
+        return Err(Failure::Usage(format!(
+            "{} and {} would have the same capture, as files are named after scripts; run them \
+             one after the other",
+            one.display(),
+            other.display()
+        )));
+    }
     let mut jobs = Vec::new();
     let mut lists: BTreeMap<PathBuf, ExpectedFailures> = BTreeMap::new();
     for path in all {
@@ -180,6 +193,12 @@ fn run_all(
         report.script(judged)
     })?;
     report.end()
+}
+
+/// Two scripts of the same name.
+fn same_name(all: &[PathBuf]) -> Option<(&Path, &Path)> {
+    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+    all.iter().find_map(|path| Some((seen.insert(name(path), path)?, path.as_path())))
 }
 
 fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
@@ -291,6 +310,9 @@ fn script(file: &Path) -> Result<(), Failure> {
 }
 
 fn replay(file: &Path, configuration: &Configuration, json: bool) -> Result<(), Failure> {
+    if let Some(path) = &configuration.capture {
+        output::refuse_input(path, &[file.to_path_buf()])?;
+    }
     let Recorded { loaded, seed, medium, decisions, result } = Recorded::read(file)?;
     if medium == Medium::Tap {
         namespace::enter().map_err(|error| Failure::Environment(error.to_string()))?;

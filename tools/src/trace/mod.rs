@@ -58,6 +58,7 @@ pub(super) fn main(args: &TraceArgs, json: bool) -> Result<(), Failure> {
     let Some(out) = args.svg.as_deref().filter(|_| !args.list) else {
         return list::print(&analysed, json);
     };
+    output::refuse_input(out, std::slice::from_ref(&args.file))?;
     let (flow, analysis) = chosen(&analysed, args.flow)
         .map_err(|sentence| Failure::Usage(format!("{file} {sentence}")))?;
     let name = args.file.file_name().unwrap_or(args.file.as_os_str()).to_string_lossy();

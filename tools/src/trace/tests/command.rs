@@ -182,3 +182,14 @@ fn a_capture_that_is_cut_off_is_drawn_and_says_so() {
     let svg = fs::read_to_string(out).unwrap();
     assert!(svg.contains("not the whole file is drawn: it is cut off behind packet 5"));
 }
+
+#[test]
+fn the_capture_is_not_drawn_over() {
+    let path = std::env::temp_dir().join(format!("tapsock-trace-over-{}", std::process::id()));
+    fs::write(&path, two_flows()).unwrap();
+    let told = refused(&args(path.clone(), Some(path.clone())));
+    let kept = fs::read(&path).unwrap();
+    fs::remove_file(&path).unwrap();
+    assert!(told.contains("would be written over"), "{told}");
+    assert_eq!(kept, two_flows());
+}
