@@ -94,6 +94,8 @@ impl From<(&'static str, Error)> for Wrong {
 }
 
 type Verdict = Result<(), Wrong>;
+/// What it is called, and what it does.
+type Test = (&'static str, fn(&Winsock) -> Verdict);
 
 /// Says which call it was that failed.
 trait During<T> {
@@ -110,7 +112,7 @@ start!(run);
 
 fn run() -> Outcome {
     let process = PROCESS.init_with(begin);
-    let tests: [(&str, fn(&Winsock) -> Verdict); 9] = [
+    let tests: [Test; 9] = [
         ("ping", ping),
         ("connect, 1 MiB each way, close", echo),
         ("WSAECONNREFUSED", refused),
