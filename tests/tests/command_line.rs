@@ -314,7 +314,7 @@ fn rules_come_and_go_while_a_program_listens() {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     let script: wsa::start::FaultDocument = text(&output.stdout).parse().unwrap();
     let [mute] = &script.rules[..] else { panic!("{script}") };
-    assert!(mute.name.as_str() == "mute" && mute.when.from < mute.when.until, "{mute}");
+    assert_eq!((mute.name.as_str(), script.events.len()), ("mute", 2));
     fs::remove_file(&events).unwrap();
 }
 

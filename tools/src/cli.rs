@@ -207,9 +207,9 @@ pub enum FaultsCommand {
 
     /// Print the script of a live session
     ///
-    /// The file is what a stack has written because of --events or TAPSOCK_EVENTS. Rules that were
-    /// added while it ran begin at that time, rules that were removed end, and switches become
-    /// events, so that the session can be played again without anybody at the control socket.
+    /// The file is what a stack has written because of --events or TAPSOCK_EVENTS. Events switch
+    /// its rules on and off when somebody at the control socket added, removed or switched them, so
+    /// that the session can be played again without anybody there.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Script {
         /// The events

@@ -1,5 +1,6 @@
 //! The script of a live session: what a stack ran with, and what was changed while it ran, as
-//! rules and events with the times of the changes.
+//! rules that events switch on and off at the times of the changes. A rule that is switched off
+//! counts nothing, so that chance decides about the same frames as in the session.
 
 use std::path::Path;
 
@@ -98,17 +99,19 @@ impl Making {
         match verb {
             "add" => {
                 let rule: Rule = about.parse().map_err(|error| format!("{error}"))?;
-                let name = rule.name.to_string();
-                let index = self.append(rule, at)?;
-                self.present.push(Present { name, index, on: rule.switch == Switch::On });
-                if self.paused {
-                    self.switch(at, index, Switch::Off);
+                let (name, on) = (rule.name.to_string(), rule.switch == Switch::On);
+                let index = self.append(rule)?;
+                if on && !self.paused {
+                    self.switch(at, index, Switch::On);
                 }
+                self.present.push(Present { name, index, on });
             }
             "remove" => {
                 let place = self.find(about)?;
-                let Present { index, .. } = self.present.remove(place);
-                self.end(index, at);
+                let Present { index, on, .. } = self.present.remove(place);
+                if on && !self.paused {
+                    self.switch(at, index, Switch::Off);
+                }
             }
             "enable" | "disable" => {
                 let place = self.find(about)?;
@@ -132,11 +135,17 @@ impl Making {
         place.ok_or_else(|| format!("there was no rule \"{name}\" at that time"))
     }
 
-    /// A rule that begins at a time. It gets another name where an earlier one has its own.
-    fn append(&mut self, mut rule: Rule, at: Duration) -> Result<usize, String> {
-        rule.name = self.free(rule.name)?;
-        rule.when.from = Some(rule.when.from.map_or(at, |from| from.max(at)));
-        self.document.rules.push(rule);
+    /// A rule that waits to be switched on. It gets another name where an earlier one has its own.
+    fn append(&mut self, rule: Rule) -> Result<usize, String> {
+        let name = self.free(rule.name)?;
+        if name != rule.name && rule.when.prob < 1.0 {
+            // Its random numbers follow from its name.
+            self.lost.push(format!(
+                "the second rule \"{}\" has another name, \"{name}\", and so other luck",
+                rule.name
+            ));
+        }
+        self.document.rules.push(Rule { name, switch: Switch::Off, ..rule });
         Ok(self.document.rules.len() - 1)
     }
 
@@ -158,14 +167,6 @@ impl Making {
         });
         let mut candidates = candidates.filter(|name| !taken(name));
         candidates.next().ok_or_else(|| format!("there are too many rules \"{wanted}\""))
-    }
-
-    fn end(&mut self, index: usize, at: Duration) {
-        let when = &mut self.document.rules[index].when;
-        // The shortest time that a script can say: removed as soon as it was added.
-        let first = when.from.unwrap_or_default() + Duration::from_micros(1);
-        let end = at.max(first);
-        when.until = Some(when.until.map_or(end, |until| until.min(end).max(first)));
     }
 
     fn switch(&mut self, at: Duration, index: usize, switch: Switch) {
@@ -200,16 +201,13 @@ impl Making {
         for place in 0..self.present.len() {
             let Present { index, on, .. } = self.present[place];
             let old = self.document.rules[index];
-            self.end(index, at);
-            let fresh = Rule { switch: if on { Switch::On } else { Switch::Off }, ..old };
-            let index = self.append(fresh, at)?;
-            // What was to end later still does.
-            self.document.rules[index].when.until = old.when.until;
-            self.present[place].index = index;
-            renamed.push((old.name, self.document.rules[index].name));
-            if on && self.paused {
+            let fresh = self.append(old)?;
+            if on && !self.paused {
                 self.switch(at, index, Switch::Off);
+                self.switch(at, fresh, Switch::On);
             }
+            self.present[place].index = fresh;
+            renamed.push((old.name, self.document.rules[fresh].name));
         }
         let new_name =
             |name: Name| renamed.iter().find(|(old, _)| *old == name).map_or(name, |(_, new)| *new);
@@ -235,6 +233,17 @@ impl Making {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use tapsock_stack::config::SynTiming;
+    use tapsock_stack::fault::Engine;
+    use tapsock_stack::link::capture::SharedBuffer;
+    use tapsock_stack::sim::{Conditions, Pair};
+    use tapsock_stack::time::Instant;
+    use wsa::Error;
+    use wsa::constants::{AF_INET, SOCK_STREAM};
+    use wsa::engine::stepped::Simulated;
+
     use super::*;
 
     fn events(script: &str, changes: &[(f64, &str)]) -> String {
@@ -265,6 +274,10 @@ mod tests {
         (rules, events.collect())
     }
 
+    fn line(text: &str) -> Rule {
+        text.parse().unwrap()
+    }
+
     #[test]
     fn what_is_added_begins_then_and_what_is_removed_ends() {
         let (rules, events) = shown(&[
@@ -273,16 +286,25 @@ mod tests {
             (3.0, "remove lose"),
             (4.0, "add name=lose tx udp drop"),
         ]);
+        let off = |text| Rule { switch: Switch::Off, ..line(text) };
         assert_eq!(
-            rules.iter().map(|rule| rule.parse::<Rule>().unwrap()).collect::<Vec<_>>(),
+            rules.iter().map(|rule| line(rule)).collect::<Vec<_>>(),
             [
-                "name=old rx until=2s drop",
-                "name=lose tx tcp from=1500ms until=3s drop",
-                "name=lose-2 tx udp from=4s drop",
+                line("name=old rx drop"),
+                off("name=lose tx tcp drop"),
+                off("name=lose-2 tx udp drop"),
             ]
-            .map(|line| line.parse::<Rule>().unwrap())
         );
-        assert_eq!(events, []);
+        let at = |at, name: &str, switch| (at, name.to_string(), switch);
+        assert_eq!(
+            events,
+            [
+                at(1500, "lose", Switch::On),
+                at(2000, "old", Switch::Off),
+                at(3000, "lose", Switch::Off),
+                at(4000, "lose-2", Switch::On),
+            ]
+        );
     }
 
     #[test]
@@ -298,6 +320,7 @@ mod tests {
         assert_eq!(
             events,
             [
+                (1000, lose.clone(), Switch::On),
                 (2000, lose.clone(), Switch::Off),
                 (3000, old.clone(), Switch::Off),
                 (5000, old, Switch::On),
@@ -308,24 +331,117 @@ mod tests {
 
     #[test]
     fn after_a_reset_the_same_rules_begin_anew_and_refer_to_each_other() {
-        let (rules, _) = shown(&[
+        let (rules, events) = shown(&[
             (1.0, "add name=then tx after-rule=old nth=2 drop"),
             (2.0, "reset"),
             (3.0, "remove then"),
         ]);
-        let rules: Vec<Rule> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
-        let line = |text: &str| text.parse::<Rule>().unwrap();
-        assert_eq!(rules[0], line("name=old rx until=2s drop"));
-        assert_eq!(rules[1], line("name=then tx after-rule=old nth=2 from=1s until=2s drop"));
-        assert_eq!(rules[2], line("name=old-2 rx from=2s drop"));
-        assert_eq!(rules[3], line("name=then-2 tx after-rule=old-2 nth=2 from=2s until=3s drop"));
-        assert_eq!(rules.len(), 4);
+        let rules: Vec<Rule> = rules.iter().map(|rule| line(rule)).collect();
+        let names: Vec<&str> = rules.iter().map(|rule| rule.name.as_str()).collect();
+        assert_eq!(names, ["old", "then", "old-2", "then-2"]);
+        let after = |rule: &Rule| rule.when.after_rule.map(|name| name.to_string());
+        assert_eq!(after(&rules[1]).as_deref(), Some("old"));
+        assert_eq!(after(&rules[3]).as_deref(), Some("old-2"));
+        let at = |at, name: &str, switch| (at, name.to_string(), switch);
+        assert_eq!(
+            events,
+            [
+                at(1000, "then", Switch::On),
+                at(2000, "old", Switch::Off),
+                at(2000, "old-2", Switch::On),
+                at(2000, "then", Switch::Off),
+                at(2000, "then-2", Switch::On),
+                at(3000, "then-2", Switch::Off),
+            ]
+        );
+    }
+
+    /// What can be changed, and when, in milliseconds.
+    type Changes = &'static [(u64, &'static str)];
+
+    /// Connects to a closed port again and again over a link that `document` breaks. With
+    /// `changes` the rules are changed meanwhile, as through the control socket. What the log says,
+    /// what the calls gave, and everything that the peer's end of the network saw.
+    fn play(document: &FaultDocument, changes: Changes) -> (String, Vec<i32>, Vec<u8>) {
+        let pair = Pair::configured(3, Conditions::GOOD, |config| config.syn = SynTiming::TEST);
+        let (log, wire) = (SharedBuffer::new(), SharedBuffer::new());
+        let _faults = pair.client.faults(document.script(7)).unwrap();
+        let _logging = pair.client.event_log(log.clone(), &document.to_string()).unwrap();
+        pair.server.capture(wire.clone());
+        for &(at, change) in changes {
+            let host = pair.client.clone();
+            pair.world.after(Duration::from_millis(at), move |_| {
+                host.with(|stack, now| make(stack.link_mut().faults().unwrap(), now, change));
+            });
+        }
+        let process = Simulated::process(pair.client.clone());
+        process.wsa_startup(0x0202);
+        let to: SocketAddr = "10.0.0.2:9".parse().unwrap();
+        let codes = (0..40).map(|_| {
+            let s = process.socket(AF_INET, SOCK_STREAM, 0).unwrap();
+            let code = process.connect_to(s, to).map_or_else(Error::code, |()| 0);
+            process.closesocket(s).unwrap();
+            pair.world.run_for(Duration::from_millis(50));
+            code
+        });
+        let codes = codes.collect();
+        (String::from_utf8(log.to_vec()).unwrap(), codes, wire.to_vec())
+    }
+
+    /// As the control socket does it.
+    fn make(engine: &mut Engine<'static>, now: Instant, change: &str) {
+        let (verb, about) = change.split_once(' ').unwrap_or((change, ""));
+        let rule = engine.rule(about);
+        match verb {
+            "add" => drop(engine.add(line(about), now).unwrap()),
+            "remove" => engine.remove(rule.unwrap()).unwrap(),
+            "enable" => engine.switch(rule.unwrap(), Switch::On),
+            "disable" => engine.switch(rule.unwrap(), Switch::Off),
+            "pause" => engine.pause(true),
+            "resume" => engine.pause(false),
+            "reset" => engine.reset(now),
+            other => panic!("{other}"),
+        }
+        engine.note(now, change);
+    }
+
+    #[test]
+    fn the_script_of_a_session_does_what_was_done_in_it() {
+        let script = "version = 1\n[[rule]]\nname = \"old\"\nmatch = { dir = \"rx\", \
+                      proto = \"tcp\" }\nwhen = { every = 5 }\ndo = \"drop\"\n";
+        let document: FaultDocument = script.parse().unwrap();
+        let changes: Changes = &[
+            (300, "add name=lose rx tcp prob=0.5 drop"),
+            (900, "disable old"),
+            (1300, "pause"),
+            (1700, "resume"),
+            (2100, "enable old"),
+            (3300, "remove lose"),
+        ];
+        let (log, codes, wire) = play(&document, changes);
+        assert!(codes.contains(&10061), "{codes:?}");
+        let session = of_events(&log).unwrap();
+        assert_eq!(session.lost, [""; 0]);
+        let (_, again, same) = play(&session.document, &[]);
+        assert_eq!(again, codes);
+        assert!(same == wire, "the peer saw the same frames at the same times");
+        let (_, _, other) = play(&document, &[]);
+        assert!(other != wire, "the changes mattered");
     }
 
     #[test]
     fn a_pause_that_a_script_cannot_say_is_told() {
         let text = events("version = 1\nlink = { delay = \"5 ms\" }\n", &[(1.0, "pause")]);
         assert_eq!(of_events(&text).unwrap().lost.len(), 1);
+    }
+
+    #[test]
+    fn a_random_rule_that_begins_anew_is_told() {
+        let changes = [(1.0, "add name=a tx prob=0.5 drop"), (2.0, "add name=b tx drop")];
+        for (last, told) in [("reset", 1), ("remove a", 0)] {
+            let text = events("", &[&changes[..], &[(3.0, last)]].concat());
+            assert_eq!(of_events(&text).unwrap().lost.len(), told, "{last}");
+        }
     }
 
     #[test]

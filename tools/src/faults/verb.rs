@@ -304,7 +304,7 @@ fn judged(
 fn script(file: &Path) -> Result<(), Failure> {
     let Session { document, lost } = session::read(file)?;
     for sentence in lost {
-        output::note(&format!("tapsock: {sentence}, which a script cannot say"));
+        output::note(&format!("tapsock: not all of the session is in the script: {sentence}"));
     }
     output::line(document.to_string().trim_end())
 }
