@@ -1,7 +1,7 @@
 //! How fault rules have fared, at the end of a run.
 
-use std::fs;
 use std::path::Path;
+use std::{fmt, fs};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -130,9 +130,7 @@ impl Report {
             let Rule { rule, matched, fired, expected, .. } = one;
             let due = match *expected {
                 None => "1 or more".to_string(),
-                Some((first, last)) if first == last => first.to_string(),
-                Some((first, u64::MAX)) => format!("{first} or more"),
-                Some((first, last)) => format!("{first} to {last}"),
+                Some((first, last)) => Due(Span::new(first, last)).to_string(),
             };
             let (ink, word) = match one {
                 Rule { holds: true, idle: false, .. } => (Ink::Good, "PASS"),
@@ -142,14 +140,36 @@ impl Report {
             let word = paint.paint(ink, word);
             lines.push(format!("{rule:name$}  {matched:7}  {fired:6}  {due:13} {word}"));
         }
-        if self.exhausted > 0 {
-            lines.push(format!(
-                "{} frames were lost because the engine had no memory left to hold them",
-                self.exhausted
-            ));
-        }
+        lines.extend(exhausted(self.exhausted));
         lines
     }
+}
+
+/// A range of numbers, as people write it.
+pub(crate) struct Due(pub(crate) Span);
+
+impl fmt::Display for Due {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Span { first, last } = self.0;
+        let text = match (first, last) {
+            (first, last) if first == last => first.to_string(),
+            (first, u64::MAX) => format!("{first} or more"),
+            (first, last) => format!("{first} to {last}"),
+        };
+        f.pad(&text)
+    }
+}
+
+/// What is said of frames for which the engine had no memory.
+pub(crate) fn exhausted(frames: u64) -> Option<String> {
+    let (plural, pronoun) = match frames {
+        0 => return None,
+        1 => (" was", "it"),
+        _ => ("s were", "them"),
+    };
+    Some(format!(
+        "{frames} frame{plural} lost because the engine had no memory left to hold {pronoun}"
+    ))
 }
 
 /// Shows the report of a run, as text on standard error or as JSON on standard output, and says

@@ -268,11 +268,6 @@ impl Start {
         Ok(Self { configuration, seed, faults, recordings: Vec::new() })
     }
 
-    /// What everything random is derived from.
-    pub fn seed(&self) -> u64 {
-        self.seed
-    }
-
     /// What breaks the link; `None` where nothing does and nothing can be added. An observer of
     /// the engine hears of every frame.
     pub fn faults(&mut self) -> Option<&mut Faults> {

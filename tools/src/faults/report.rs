@@ -5,8 +5,9 @@ use tapsock_stack::event::Evidence;
 use tapsock_stack::fault::Outcome;
 
 use super::judged::{Judged, Verdict};
-use super::run::{Due, Hits, Run};
+use super::run::{Hits, Run};
 use crate::output::{self, Failure, Ink, Paint, seconds};
+use crate::report::{Due, exhausted};
 use crate::stage::Medium;
 
 /// The width of the tables, in characters.
@@ -213,18 +214,6 @@ impl Report {
         }
         Ok(())
     }
-}
-
-/// What is said of frames for which the engine had no memory.
-fn exhausted(frames: u64) -> Option<String> {
-    let (plural, pronoun) = match frames {
-        0 => return None,
-        1 => (" was", "it"),
-        _ => ("s were", "them"),
-    };
-    Some(format!(
-        "{frames} frame{plural} lost because the engine had no memory left to hold {pronoun}"
-    ))
 }
 
 fn word(outcome: Outcome) -> &'static str {

@@ -1,6 +1,5 @@
 //! One run of a script: the scenario on a stage, and what came of it.
 
-use std::fmt;
 use std::time::SystemTime;
 
 use tapsock_stack::event::Cause;
@@ -24,6 +23,7 @@ use super::simulated::SimulatedScene;
 use super::tap::TapScene;
 use crate::namespace::DEVICE;
 use crate::output::{Failure, seconds};
+use crate::report::Due;
 use crate::stage::Medium;
 
 /// A script with what runs and what must come of it.
@@ -125,21 +125,6 @@ impl Hits {
             Some(span) => format!("rule {name} fired {fired} times, {} are due", Due(*span)),
             None => format!("rule {name} never fired; if that is meant, say expect.hits = 0"),
         })
-    }
-}
-
-/// A range of numbers, as people write it.
-pub(super) struct Due(pub(super) Span);
-
-impl fmt::Display for Due {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Span { first, last } = self.0;
-        let text = match (first, last) {
-            (first, last) if first == last => first.to_string(),
-            (first, u64::MAX) => format!("{first} or more"),
-            (first, last) => format!("{first} to {last}"),
-        };
-        f.pad(&text)
     }
 }
 
