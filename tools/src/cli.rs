@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wsa::config::{Configuration, Setting};
 
+use crate::bench::{self, BenchArgs};
 use crate::control::{self, ControlArgs};
 use crate::explain::ExplainArgs;
 use crate::output::{self, Failure};
@@ -130,6 +131,15 @@ enum Verb {
     /// capture is shown.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Explain(ExplainArgs),
+
+    /// Measure speed and scale beside the kernel and stock smoltcp, in one run
+    ///
+    /// Each figure is measured for this stack and for its peer in turn, round by round, so that
+    /// both meet the same machine; only the ratio means something on a machine that does other
+    /// things. Everything happens in network namespaces that end with the program. A FIGURE is a
+    /// name of --list, or what several names begin with. Of the configuration nothing counts.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Bench(BenchArgs),
 
     /// Print a completion script for a shell
     #[command(after_help = STATUS, after_long_help = STATUS)]
@@ -385,6 +395,7 @@ impl Cli {
             Verb::Run(args) => return run::main(&args, &settings.given(), &configured()?, json),
             Verb::Control(args) => control::main(&args, json),
             Verb::Explain(args) => explain::main(&args, json),
+            Verb::Bench(args) => bench::main(&args, &configured()?, json),
             Verb::Completions { shell } => completions(shell),
             Verb::Man { directory } => manual(&directory),
         }?;

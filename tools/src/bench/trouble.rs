@@ -1,0 +1,31 @@
+//! Why something could not be measured.
+
+use std::fmt;
+use std::io;
+
+/// One sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Trouble(String);
+
+impl Trouble {
+    /// `what` says what went wrong, and what would be right.
+    pub(super) fn new(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+
+    /// A call of the system, or of a stack, that failed.
+    pub(super) fn of(what: &str) -> impl Fn(io::Error) -> Self + '_ {
+        move |error| Self(format!("{what} failed: {error}"))
+    }
+
+    /// Anything else that says itself what went wrong.
+    pub(super) fn from(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
