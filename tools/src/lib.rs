@@ -2,7 +2,7 @@
 //!
 //! From the outside in: [`cli`] says which verbs and flags there are and what the exit status
 //! means; [`errors`], [`connect`], [`listen`], [`faults`], [`run`], [`control`], [`trace`],
-//! [`explain`] and [`bench`] are the verbs. They share [`settings`], the one configuration as flags; [`stage`],
+//! [`explain`] and [`mod@bench`] are the verbs. They share [`settings`], the one configuration as flags; [`stage`],
 //! the simulated and the real network in which errors and faults are played; [`namespace`], a
 //! private network with the kernel in it; [`session`], a process on the configured link; [`join`],
 //! which joins a socket to standard input and output; [`frames`] and [`describe`], which turn what
