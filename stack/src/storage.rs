@@ -5,6 +5,8 @@
 //! capacities are constants and whose buffers the caller supplies.
 
 mod pool;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use core::mem::MaybeUninit;
@@ -27,6 +29,21 @@ pub trait List<T>: DerefMut<Target = [T]> + Default {
     /// # Panics
     /// When `index` is out of bounds.
     fn swap_remove(&mut self, index: usize) -> T;
+    /// Puts `value` in front of the element at `index`, or gives it back when the list is full.
+    /// Beyond the end is at the end.
+    fn insert_at(&mut self, index: usize, value: T) -> Result<(), T> {
+        self.push(value)?;
+        if let Some(moved @ [_, ..]) = self.get_mut(index..) {
+            moved.rotate_right(1);
+        }
+        Ok(())
+    }
+    /// Takes the element at `index`, if there is one; the others stay in order.
+    fn remove_at(&mut self, index: usize) -> Option<T> {
+        let Some(moved @ [_, ..]) = self.get_mut(index..) else { return None };
+        moved.rotate_left(1);
+        self.pop()
+    }
     /// The most elements this list will ever hold; `None` when only memory bounds it.
     fn limit(&self) -> Option<usize>;
 }

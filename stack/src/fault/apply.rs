@@ -374,9 +374,8 @@ impl Core<'_> {
                 } else if let Some(place) = answer
                     && let Some(frame) = self.frame_mut(original, fate)
                 {
-                    if let Some(answer) = frame.get_mut(place) {
-                        answer.copy_from_slice(&hardware.0);
-                    }
+                    let answer = frame.get_mut(place).unwrap_or_default();
+                    answer.iter_mut().zip(hardware.0).for_each(|(byte, new)| *byte = new);
                     edit::fill(frame);
                 }
             }

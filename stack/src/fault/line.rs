@@ -40,7 +40,8 @@ impl Line {
         if at > now {
             return;
         }
-        let due = (now - at).total_micros() / self.half.total_micros();
+        // No line flaps in no time.
+        let due = (now - at).total_micros().checked_div(self.half.total_micros()).unwrap_or(0);
         let changes = due.min(self.more) + 1;
         self.up ^= changes % 2 == 1;
         self.change_at = if changes > self.more {

@@ -123,8 +123,9 @@ impl<'a, S: Storage<'a>> fmt::Debug for Net<'a, S> {
 
 impl<'a, S: Storage<'a>> Net<'a, S> {
     /// A link with this Ethernet address and, of the IP addresses, only the link-local one that
-    /// belongs to it. `key` is the secret that hash tables and identifications follow from.
-    pub fn new(hardware: EthernetAddress, key: [u64; 2]) -> Self {
+    /// belongs to it. `key` is the secret that hash tables and identifications follow from,
+    /// `own_groups` whether anything is said unasked about the groups of own addresses.
+    pub fn new(hardware: EthernetAddress, key: [u64; 2], own_groups: OwnGroups) -> Self {
         let mut net = Self {
             hardware,
             routes: Routes::default(),
@@ -133,7 +134,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
             paths: Paths::new(derived(key, 1)),
             identifications: Identifications::new(derived(key, 2)),
             memberships: Memberships::new(key),
-            own_groups: OwnGroups::Reported,
+            own_groups,
             conflicts: 0,
         };
         // Nor is there a group yet.
@@ -241,13 +242,6 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
     /// RFC 4862 section 5.4.4).
     pub fn conflicts(&self) -> u64 {
         self.conflicts
-    }
-
-    /// From now on nothing is said unasked about the groups of own addresses, nor about those that
-    /// were added before and are not reported yet.
-    pub fn keep_own_groups_quiet(&mut self) {
-        self.own_groups = OwnGroups::Unreported;
-        self.memberships.forget_changes();
     }
 
     /// Adds a member to `group`; the first one makes the host join it. Call [`Net::report`].
@@ -486,7 +480,7 @@ impl<'a, S: Storage<'a>> Net<'a, S> {
         if !header.destination.is_unicast() && !self.memberships.hears(header.destination) {
             return Err(Reason::EthernetGroup);
         }
-        let payload = &frame[ethernet::HEADER_LEN..];
+        let payload = frame.get(ethernet::HEADER_LEN..).ok_or(Reason::Truncated)?;
         let version = match header.ethertype {
             ethernet::ARP => {
                 let arp = Arp::parse(payload).ok_or(Reason::Arp)?;

@@ -122,7 +122,7 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
         }
         let index = self.find(now, parsed, fragment).ok_or(Reason::FragmentBound)?;
         let data = packet.get(parsed.payload()).unwrap_or_default();
-        let partial = &mut self.partials[index];
+        let partial = self.partials.get_mut(index).ok_or(Reason::FragmentBound)?;
         let place = partial.place(fragment, data).and_then(|place| {
             place.map_or(Ok(None), |place| {
                 if partial.spans.is_full() { Err(Reason::FragmentBound) } else { Ok(Some(place)) }
@@ -140,13 +140,12 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
         let Some(index) = self.make_room(index, ROOM + stop) else {
             return Err(Reason::FragmentBound);
         };
-        let partial = &mut self.partials[index];
+        let partial = self.partials.get_mut(index).ok_or(Reason::FragmentBound)?;
         partial.insert(place, fragment, parsed, packet, data);
         if partial.end != Some(partial.received) {
             return Ok(None);
         }
-        let partial = self.remove(index);
-        partial.complete().map(Some)
+        self.remove(index).map(Partial::complete).transpose()
     }
 
     /// Whether packets are put together at all. Known when the program is compiled, so that where
@@ -166,7 +165,7 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
             return None;
         }
         while self.partials.first().is_some_and(|partial| partial.expires <= now) {
-            let partial = self.remove(0);
+            let partial = self.remove(0)?;
             let start = ROOM - partial.header_len;
             let first = match partial.spans.first() {
                 Some(first) if partial.header_len > 0 && partial.delivery == Delivery::Own => {
@@ -231,14 +230,14 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
     /// there is no such room and the packet was abandoned.
     fn make_room(&mut self, index: usize, len: usize) -> Option<usize> {
         let mut index = index;
-        let held = self.partials[index].len();
+        let held = self.partials.get(index)?.len();
         let more = len.saturating_sub(held);
         while self.bytes + more > BYTES && self.partials.len() > 1 {
             let oldest = usize::from(index == 0);
             self.evict(oldest);
             index -= usize::from(oldest < index);
         }
-        let bytes = self.partials[index].bytes.as_mut();
+        let bytes = self.partials.get_mut(index)?.bytes.as_mut();
         if more > 0 && !bytes.is_some_and(|bytes| bytes.resize(len)) {
             self.abandon(index);
             return None;
@@ -249,24 +248,23 @@ impl<'a, S: Storage<'a>> Reassembly<'a, S> {
 
     fn evict(&mut self, index: usize) {
         // An abandoned one was counted when it was abandoned.
-        self.evicted += u64::from(self.remove(index).bytes.is_some());
+        self.evicted +=
+            u64::from(self.remove(index).is_some_and(|partial| partial.bytes.is_some()));
     }
 
     /// Gives up what there is of a packet, and remembers that it was given up.
     fn abandon(&mut self, index: usize) {
-        let partial = &mut self.partials[index];
+        let Some(partial) = self.partials.get_mut(index) else { return };
         self.bytes -= partial.len();
         partial.bytes = None;
         partial.spans.clear();
     }
 
     /// Takes a packet out; the others stay in order.
-    fn remove(&mut self, index: usize) -> Partial<S::Packet> {
-        let last = self.partials.len() - 1;
-        self.partials[index..].rotate_left(1);
-        let partial = self.partials.swap_remove(last);
+    fn remove(&mut self, index: usize) -> Option<Partial<S::Packet>> {
+        let partial = self.partials.remove_at(index)?;
         self.bytes -= partial.len();
-        partial
+        Some(partial)
     }
 }
 

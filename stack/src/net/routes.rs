@@ -110,7 +110,7 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
             return false;
         };
         let cidr = self.addresses[at];
-        remove_at(&mut self.addresses, at);
+        self.addresses.remove_at(at);
         self.forget_prefix(cidr);
         true
     }
@@ -139,7 +139,7 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
             entry.origin == Origin::Explicit && entry.route.destination == destination
         });
         if let Some(at) = at {
-            remove_at(&mut self.entries, at);
+            self.entries.remove_at(at);
         }
         at.is_some()
     }
@@ -261,11 +261,7 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
                         && other_origin == Origin::Implied
             })
             .unwrap_or(self.entries.len());
-        self.entries.push(entry).map_err(|_| Exhausted)?;
-        if let Some(behind) = self.entries.get_mut(at..).filter(|behind| !behind.is_empty()) {
-            behind.rotate_right(1);
-        }
-        Ok(())
+        self.entries.insert_at(at, entry).map_err(|_| Exhausted)
     }
 
     /// Removes the route that `cidr` implied, unless an own address still implies it.
@@ -278,7 +274,7 @@ impl<'a, S: Storage<'a>> Routes<'a, S> {
             entry.origin == Origin::Implied && entry.route.destination == destination
         });
         if let Some(at) = at {
-            remove_at(&mut self.entries, at);
+            self.entries.remove_at(at);
         }
     }
 }
@@ -393,12 +389,6 @@ fn common_prefix(a: IpAddress, b: IpAddress) -> u32 {
         (IpAddress::Ipv6(a), IpAddress::Ipv6(b)) => (a.to_bits() ^ b.to_bits()).leading_zeros(),
         _ => 0,
     }
-}
-
-/// Removes one element and keeps the order of the others.
-fn remove_at<T>(list: &mut impl List<T>, at: usize) {
-    list[at..].rotate_left(1);
-    list.pop();
 }
 
 #[cfg(all(test, feature = "alloc"))]

@@ -27,8 +27,7 @@ const ALL_NODES: [u8; 16] = [0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 type Subject = Net<'static, Growable>;
 
 fn net() -> Subject {
-    let mut net = Net::new(EthernetAddress(OWN_MAC), [1, 2]);
-    net.keep_own_groups_quiet();
+    let mut net = Net::new(EthernetAddress(OWN_MAC), [1, 2], OwnGroups::Unreported);
     net.add_address(IpCidr::new(ip4(OWN4), 24)).unwrap();
     net.add_address(IpCidr::new(ip6(OWN6), 64)).unwrap();
     net
@@ -542,7 +541,7 @@ fn a_closed_port_says_so_to_one_host_only() {
 
 #[test]
 fn a_link_has_its_link_local_address_from_the_start() {
-    let net = Subject::new(EthernetAddress(OWN_MAC), [1, 2]);
+    let net = Subject::new(EthernetAddress(OWN_MAC), [1, 2], OwnGroups::Reported);
     let link_local: core::net::Ipv6Addr = "fe80::ff:fe00:1".parse().unwrap();
     assert_eq!(net.addresses(), [IpCidr::new(link_local.into(), 64)]);
     let neighbor: core::net::Ipv6Addr = "fe80::2".parse().unwrap();
@@ -553,7 +552,7 @@ fn a_link_has_its_link_local_address_from_the_start() {
 #[test]
 fn the_same_key_or_another_gives_the_same_frames() {
     let run = |key| {
-        let mut net = Subject::new(EthernetAddress(OWN_MAC), key);
+        let mut net = Subject::new(EthernetAddress(OWN_MAC), key, OwnGroups::Reported);
         net.add_address(IpCidr::new(ip4(OWN4), 16)).unwrap();
         for host in 0..300u32 {
             let [_, _, high, low] = (host * 31).to_be_bytes();
@@ -572,7 +571,8 @@ fn the_same_key_or_another_gives_the_same_frames() {
 
 #[test]
 fn the_same_without_a_heap() {
-    let mut net: Net<'_, Fixed<'_, 4, 16, 1514>> = Net::new(EthernetAddress(OWN_MAC), [1, 2]);
+    let mut net: Net<'_, Fixed<'_, 4, 16, 1514>> =
+        Net::new(EthernetAddress(OWN_MAC), [1, 2], OwnGroups::Reported);
     net.add_address(IpCidr::new(ip4(OWN4), 24)).unwrap();
     assert_eq!(net.resolve(at(0), ip4(PEER4)), Resolve::Waiting);
     let mut frame = [0; REPLY_LEN];

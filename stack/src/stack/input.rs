@@ -19,7 +19,7 @@ use crate::net::{
 };
 use crate::port::Transport;
 use crate::storage::{Fifo, Storage};
-use crate::tcp::segment::{ACK, RST, SYN, Segment, write_ack};
+use crate::tcp::segment::{ACK, RST, SYN, Segment, past, write_ack};
 use crate::tcp::stage::Verdict;
 use crate::tcp::{Phase, Role};
 use crate::udp::{About, Arriving, DatagramError};
@@ -345,7 +345,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if before == State::SynSent && segment.has(RST) {
             // RFC 9293, section 3.10.7.3: a RST counts if it acknowledges our SYN.
             let counts =
-                segment.has(ACK) && segment.acknowledgment == connection.stage.initial() + 1usize;
+                segment.has(ACK) && segment.acknowledgment == past(connection.stage.initial(), 1);
             if counts {
                 self.refused(id, evidence);
             }

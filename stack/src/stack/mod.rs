@@ -18,7 +18,7 @@ use smoltcp::iface::SocketSet;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
-use crate::config::{Config, OwnGroups, Route};
+use crate::config::{Config, Route};
 use crate::demux::{Demux, Flow, RestId, RestKind};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
@@ -354,60 +354,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     ///
     /// A stack without a heap is large, and stays best where it is: a local of the function that goes
     /// on to use it, with an engine that borrows it.
-    // Not inlined, so that the copy beside its place, which the compiler makes, is gone afterwards.
     #[inline(never)]
     pub fn new(config: Config, link: L, mut storage: S, now: Instant) -> Self {
-        let mut random = config.seed;
-        let mut secret = || {
-            let high = next_random(&mut random);
-            [high, next_random(&mut random)]
-        };
         let (arriving, departing) = (storage.scratch(), storage.scratch());
         let room = departing.as_ref().len().saturating_sub(HEADER);
-        let limit = storage.socket_limit().unwrap_or(usize::MAX);
-        let link_was_up = link.is_up();
-        // One expression, so that whoever makes a stack in its place has no copy of it.
-        let mut stack = Self {
-            core: Core {
-                link,
-                net: Net::new(config.hardware_address, secret()),
-                ip: Ip::new(secret()[0], room, now),
-                nobody: storage.empty_set(),
-                ports: Ports::new(secret(), secret(), limit),
-                demux: Demux::new(&mut secret),
-                connections: Slab::default(),
-                listeners: Slab::default(),
-                datagrams: Slab::default(),
-                rests: Slab::default(),
-                resting: S::Queue::default(),
-                deadlines: Deadlines::default(),
-                dirty: S::Queue::default(),
-                connection_events: S::Queue::default(),
-                listener_events: S::Queue::default(),
-                datagram_events: S::Queue::default(),
-                waiting: WaitingRoom::new(secret()),
-                loopback: S::Packets::default(),
-                stalled: S::Packets::default(),
-                cutting: None,
-                retry_at: None,
-                link_was_up,
-                frames: 0,
-                random: secret()[0],
-                icmp: Allowance::new(now),
-                released: 0,
-                limit,
-                chained: 0,
-                counters: Counters::default(),
-                config,
-                storage,
-            },
-            arriving,
-            departing,
-        };
-        if stack.core.config.own_groups == OwnGroups::Unreported {
-            stack.core.net.keep_own_groups_quiet();
-        }
-        stack
+        // Nothing is done with it here, so that it is made where the caller wants it. Any call on
+        // a local would make it a second stack, which a small device may have no memory for.
+        Self { core: Core::new(config, link, storage, room, now), arriving, departing }
     }
 
     /// Gives the stack an address. Its prefix is reached over the link from now on.
@@ -623,6 +576,50 @@ impl<'a, L: Link + fmt::Debug, S: Storage<'a>> fmt::Debug for Stack<'a, L, S> {
 }
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
+    /// For packets of up to `room` bytes. One expression, for the reason given in [`Stack::new`].
+    #[inline(never)]
+    fn new(config: Config, link: L, mut storage: S, room: usize, now: Instant) -> Self {
+        let mut random = config.seed;
+        let mut secret = || {
+            let high = next_random(&mut random);
+            [high, next_random(&mut random)]
+        };
+        let limit = storage.socket_limit().unwrap_or(usize::MAX);
+        Self {
+            link_was_up: link.is_up(),
+            link,
+            net: Net::new(config.hardware_address, secret(), config.own_groups),
+            ip: Ip::new(secret()[0], room, now),
+            nobody: storage.empty_set(),
+            ports: Ports::new(secret(), secret(), limit),
+            demux: Demux::new(&mut secret),
+            connections: Slab::default(),
+            listeners: Slab::default(),
+            datagrams: Slab::default(),
+            rests: Slab::default(),
+            resting: S::Queue::default(),
+            deadlines: Deadlines::default(),
+            dirty: S::Queue::default(),
+            connection_events: S::Queue::default(),
+            listener_events: S::Queue::default(),
+            datagram_events: S::Queue::default(),
+            waiting: WaitingRoom::new(secret()),
+            loopback: S::Packets::default(),
+            stalled: S::Packets::default(),
+            cutting: None,
+            retry_at: None,
+            frames: 0,
+            random: secret()[0],
+            icmp: Allowance::new(now),
+            released: 0,
+            limit,
+            chained: 0,
+            counters: Counters::default(),
+            config,
+            storage,
+        }
+    }
+
     fn poll(&mut self, now: Instant, arriving: &mut [u8], departing: &mut [u8]) -> Progress {
         self.retry_stalled(now);
         self.expire_fragments(now, departing);

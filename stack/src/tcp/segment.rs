@@ -41,6 +41,12 @@ pub(crate) struct Segment {
     header: usize,
 }
 
+/// The sequence number `bytes` after this one. smoltcp's own addition panics beyond half of the
+/// sequence space, which no segment and no window is long enough for, but no compiler knows that.
+pub(crate) fn past(sequence: TcpSeqNumber, bytes: usize) -> TcpSeqNumber {
+    TcpSeqNumber(sequence.0.wrapping_add(bytes as i32))
+}
+
 impl Segment {
     /// Reads a segment that smoltcp wrote: an IP header without extensions, then TCP.
     pub(crate) fn parse(packet: &[u8]) -> Option<Self> {
@@ -102,7 +108,7 @@ impl Segment {
 
     /// The sequence number after the segment.
     pub(crate) fn end(&self) -> TcpSeqNumber {
-        self.sequence + self.span()
+        past(self.sequence, self.span())
     }
 
     /// One line about the segment.
@@ -174,7 +180,7 @@ impl Segment {
     /// Makes a SYN|ACK the bare acknowledgment in it. The checksum is not updated.
     pub(crate) fn strip_syn(&mut self, packet: &mut [u8]) {
         self.strip(packet, SYN);
-        self.set_sequence(packet, self.sequence + 1usize);
+        self.set_sequence(packet, past(self.sequence, 1));
     }
 
     /// Takes flags away. The checksum is not updated.

@@ -11,7 +11,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::handshake::later;
 use super::info::{Measure, TcpInfo};
-use super::segment::{ACK, FIN, RST, SYN, Segment};
+use super::segment::{ACK, FIN, RST, SYN, Segment, past};
 
 /// The least time between two challenges of a connection, as Linux has it.
 const CHALLENGES: Duration = Duration::from_millis(500);
@@ -166,7 +166,7 @@ impl Stage {
             // The window of a SYN is not scaled (RFC 7323, section 2.2).
             self.window = segment.window >> self.shift;
             self.first_edge = (segment.has(ACK) && self.shift > 0)
-                .then(|| segment.acknowledgment + usize::from(segment.window));
+                .then(|| past(segment.acknowledgment, segment.window.into()));
         }
         if segment.span() == 0 {
             // After a retransmission time-out smoltcp numbers its bare acknowledgments from where
@@ -181,7 +181,7 @@ impl Stage {
             return Departure::Send;
         }
         if segment.has(FIN) {
-            self.fin = Some(segment.sequence + segment.payload);
+            self.fin = Some(past(segment.sequence, segment.payload));
         }
         // A lone byte probes a closed window. It is no repetition, and must not go on for ever when
         // nobody answers (RFC 1122, section 4.2.2.17: a peer that answers probes is never given
@@ -211,7 +211,8 @@ impl Stage {
                 self.permitted = segment.end();
             }
         }
-        let fresh = ahead(self.furthest, segment.sequence + segment.payload).min(segment.payload);
+        let fresh =
+            ahead(self.furthest, past(segment.sequence, segment.payload)).min(segment.payload);
         if fresh < segment.payload {
             self.measure.repeated(segment.payload - fresh);
         }
@@ -258,7 +259,7 @@ impl Stage {
                 return Verdict::Challenge;
             }
         }
-        if self.first_edge.is_some_and(|edge| edge < segment.sequence + segment.payload) {
+        if self.first_edge.is_some_and(|edge| edge < past(segment.sequence, segment.payload)) {
             // smoltcp takes the window of its SYN|ACK for a scaled one, so it would take in what
             // its buffer has no room for, and trip over it.
             return Verdict::Challenge;
@@ -302,7 +303,7 @@ impl Stage {
         }
         // RFC 5681, section 2: nothing but the same acknowledgment and the same window, while
         // something is under way.
-        let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
+        let offered = past(segment.acknowledgment, usize::from(segment.window) << self.peer_shift);
         if segment.flags & (SYN | FIN | RST | ACK) == ACK
             && segment.payload == 0
             && segment.acknowledgment == self.unacknowledged
@@ -316,7 +317,7 @@ impl Stage {
     /// RFC 5961, section 3.2: only the exact number resets; elsewhere in the window it may be a
     /// guess.
     fn judge_reset(&self, expected: TcpSeqNumber, sequence: TcpSeqNumber) -> Verdict {
-        let edge = self.acknowledged + (usize::from(self.window) << self.shift);
+        let edge = past(self.acknowledged, usize::from(self.window) << self.shift);
         if sequence == expected {
             Verdict::Show
         } else if expected < sequence && sequence < edge {
@@ -341,7 +342,7 @@ impl Stage {
     /// with one (RFC 9293, figure 7). Its SYN is known, which is all that smoltcp looks at; what
     /// counts is the acknowledgment, and the peer has no reason to send another.
     pub(crate) fn crossed(&self, segment: &mut Segment, packet: &mut [u8]) {
-        if segment.acknowledgment == self.initial + 1usize {
+        if segment.acknowledgment == past(self.initial, 1) {
             segment.strip_syn(packet);
             // Only the window of a segment without SYN is scaled.
             segment.set_window(packet, segment.window >> self.peer_shift);
@@ -350,7 +351,7 @@ impl Stage {
 
     /// Makes a segment that was overtaken say nothing that is older than what is known.
     fn straighten(&mut self, segment: &mut Segment, packet: &mut [u8]) {
-        let offered = segment.acknowledgment + (usize::from(segment.window) << self.peer_shift);
+        let offered = past(segment.acknowledgment, usize::from(segment.window) << self.peer_shift);
         let (sequence, acknowledgment) = (segment.sequence, segment.acknowledgment);
         // RFC 9293, section 3.10.7.4: only a segment that is not older moves the window back, and
         // one whose acknowledgment is older moves it not at all.
@@ -396,14 +397,14 @@ impl Stage {
         after: State,
     ) {
         if segment.has(SYN) && matches!(before, State::Listen | State::SynSent) && before != after {
-            self.expected = Some(segment.sequence + 1usize);
+            self.expected = Some(past(segment.sequence, 1));
             if segment.window_scale(packet).is_none() {
                 self.shift = 0;
             }
             self.peer_shift = segment.window_scale(packet).unwrap_or(0);
             // The window of a SYN is not scaled (RFC 7323, section 2.2). A bare SYN acknowledges
             // nothing: the window begins with our first data.
-            self.edge = self.initial + 1usize + usize::from(segment.window);
+            self.edge = past(self.initial, 1 + usize::from(segment.window));
             self.edge_sequence = segment.sequence;
             self.edge_acknowledgment = self.initial;
         }
@@ -424,7 +425,7 @@ impl Stage {
         self.finished |= fin;
         self.measure.bytes_in += received as u64;
         if let Some(expected) = &mut self.expected {
-            *expected = *expected + received + usize::from(fin);
+            *expected = past(*expected, received + usize::from(fin));
         }
     }
 
@@ -468,7 +469,7 @@ impl Stage {
     /// The numbers of a probe that the peer must answer: it begins with a byte that it has.
     pub(crate) fn probe(&self) -> (TcpSeqNumber, TcpSeqNumber, u16) {
         let (next, expected, window) = self.rest();
-        (next - 1usize, expected, window)
+        (TcpSeqNumber(next.0.wrapping_sub(1)), expected, window)
     }
 
     /// The IPv6 flow label of every packet; 0 for none.

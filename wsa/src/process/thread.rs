@@ -121,9 +121,8 @@ impl<L: List<Thread>> Threads<L> {
                 if self.records.len() >= room {
                     self.evict();
                 }
-                self.records.push(Thread::new(id)).ok()?;
-                let at = self.records.partition_point_but_last(id);
-                self.records[at..].rotate_right(1);
+                let at = self.records.partition_point(|thread| thread.id < id);
+                self.records.insert_at(at, Thread::new(id)).ok()?;
                 at
             }
         };
@@ -135,20 +134,7 @@ impl<L: List<Thread>> Threads<L> {
     fn evict(&mut self) {
         let idle = self.records.iter().enumerate().filter(|(_, thread)| thread.is_idle());
         let Some((at, _)) = idle.min_by_key(|(_, thread)| thread.used) else { return };
-        self.records[at..].rotate_left(1);
-        self.records.pop();
-    }
-}
-
-trait Sorted {
-    /// Where a record with this identity belongs, if all but the last stand in order.
-    fn partition_point_but_last(&self, id: u64) -> usize;
-}
-
-impl Sorted for [Thread] {
-    fn partition_point_but_last(&self, id: u64) -> usize {
-        let sorted = self.len().saturating_sub(1);
-        self[..sorted].partition_point(|thread| thread.id < id)
+        self.records.remove_at(at);
     }
 }
 

@@ -43,9 +43,10 @@ impl<'l, 'm> Gather<'l, 'm> {
     ) -> impl Iterator<Item = &'m [u8]> + Clone + use<'l, 'm> {
         let mut skip = skip;
         self.0.iter().map(move |buffer| {
-            let (done, rest) = buffer.bytes().split_at(skip.min(buffer.bytes().len()));
-            skip -= done.len();
-            rest
+            let bytes = buffer.bytes();
+            let done = skip.min(bytes.len());
+            skip -= done;
+            bytes.get(done..).unwrap_or_default()
         })
     }
 }

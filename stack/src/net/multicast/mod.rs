@@ -172,14 +172,6 @@ impl<'a, S: Storage<'a>> Memberships<'a, S> {
         }
     }
 
-    /// Forgets what was to be said about changes so far.
-    pub(super) fn forget_changes(&mut self) {
-        for (_, group) in self.groups.iter_mut() {
-            group.change = None;
-        }
-        self.next = self.earliest();
-    }
-
     /// Takes an IGMP or MLD message in.
     ///
     /// # Errors

@@ -18,8 +18,7 @@ type Subject = Net<'static, Growable>;
 
 /// A host at 10.0.0.1 and its link-local address.
 fn net() -> Subject {
-    let mut net = Net::new(OWN_MAC, [1, 2]);
-    net.keep_own_groups_quiet();
+    let mut net = Net::new(OWN_MAC, [1, 2], OwnGroups::Unreported);
     net.add_address(IpCidr::new(IpAddress::v4(10, 0, 0, 1), 24)).unwrap();
     net
 }
@@ -232,7 +231,7 @@ fn who_joins_again_while_leaving_is_said_takes_it_back() {
 
 #[test]
 fn own_ipv6_addresses_are_members_of_their_solicited_node_groups() {
-    let mut net: Subject = Net::new(OWN_MAC, [1, 2]);
+    let mut net: Subject = Net::new(OWN_MAC, [1, 2], OwnGroups::Reported);
     let node = |low: u16| IpAddress::v6(0xff02, 0, 0, 0, 0, 1, 0xff00, low);
     let lines = until(&mut net, 60_000);
     assert_eq!(lines.len(), 2, "{lines:?}");
@@ -304,7 +303,7 @@ fn the_longest_wait_is_coded_as_a_floating_point_number() {
     ] {
         let mut latest = 0;
         for seed in 0..100 {
-            let mut net: Subject = Net::new(OWN_MAC, [seed, 2]);
+            let mut net: Subject = Net::new(OWN_MAC, [seed, 2], OwnGroups::Reported);
             net.join_group(group).unwrap();
             until(&mut net, 2000);
             hears(&mut net, 2000, &query);
@@ -480,7 +479,8 @@ fn there_are_256_groups_and_no_more() {
 
 #[test]
 fn a_fixed_table_refuses_what_does_not_fit_and_stays_whole() {
-    let mut net: Net<'static, Fixed<'static, 8, 32, 1514>> = Net::new(OWN_MAC, [1, 2]);
+    let mut net: Net<'static, Fixed<'static, 8, 32, 1514>> =
+        Net::new(OWN_MAC, [1, 2], OwnGroups::Reported);
     let group = |number| IpAddress::v4(239, 7, 0, number);
     let joined = (0..100).filter(|&number| net.join_group(group(number)).is_ok()).count();
     assert_eq!(joined, 15);
@@ -492,7 +492,7 @@ fn a_fixed_table_refuses_what_does_not_fit_and_stays_whole() {
 #[test]
 fn the_same_seed_waits_the_same() {
     let story = |seed| {
-        let mut net: Subject = Net::new(OWN_MAC, [seed, 2]);
+        let mut net: Subject = Net::new(OWN_MAC, [seed, 2], OwnGroups::Reported);
         for number in 0..20 {
             net.join_group(IpAddress::v4(239, 7, 0, number)).unwrap();
         }

@@ -4,6 +4,10 @@
 #![no_main]
 #![allow(unsafe_code)]
 
+#[cfg(feature = "faults")]
+#[path = "../rules.rs"]
+mod rules;
+
 use core::net::{Ipv4Addr, SocketAddrV4};
 
 use static_cell::ConstStaticCell;
@@ -12,6 +16,10 @@ use tapsock_embedded::{
 };
 use tapsock_stack::Stack;
 use tapsock_stack::config::{Config, Route};
+#[cfg(feature = "faults")]
+use tapsock_stack::fault::{self, Script};
+#[cfg(feature = "faults")]
+use tapsock_stack::link::fault::Fault;
 use tapsock_stack::storage::{Fixed, Memory};
 use tapsock_stack::time::Instant;
 use tapsock_stack::wire::{IpAddress, IpCidr};
@@ -33,10 +41,14 @@ const PACKETS: usize = 6;
 
 type Tables = Fixed<'static, SOCKETS, SLOTS, FRAME, 0, STREAMS, DATAGRAMS>;
 type Buffers = Memory<'static, STREAMS, RING, FRAME, PACKETS>;
-type Net = Stack<'static, Nic, Tables>;
+#[cfg(not(feature = "faults"))]
+type Wire = Nic;
+#[cfg(feature = "faults")]
+type Wire = Fault<'static, Nic>;
+type Net = Stack<'static, Wire, Tables>;
 type Clock = fn() -> Instant;
 type Idle = fn(Option<Instant>) -> Waited;
-type Board<'s> = Stepped<'static, Nic, Tables, Clock, Idle, &'s mut Net>;
+type Board<'s> = Stepped<'static, Wire, Tables, Clock, Idle, &'s mut Net>;
 
 /// Writes a number in decimal, by hand: formatting would be part of what is measured.
 fn show(number: usize, end: u8) {
@@ -58,6 +70,10 @@ const fn number(text: Option<&str>, absent: usize) -> usize {
 }
 
 static BUFFERS: ConstStaticCell<Buffers> = ConstStaticCell::new(Buffers::new());
+/// As small as the script in the image allows.
+#[cfg(feature = "faults")]
+static FAULTS: ConstStaticCell<fault::Fixed<1, 8, 4, FRAME>> =
+    ConstStaticCell::new(fault::Fixed::new());
 
 /// What the memory is for, in bytes, for `image-report`. Never loaded, as nobody asks for it.
 #[used]
@@ -81,10 +97,25 @@ start!(|| {
     outcome
 });
 
+#[cfg(not(feature = "faults"))]
+fn wire() -> Result<Wire, Error> {
+    Ok(Nic::new())
+}
+
+/// A link with an engine, of whose script the compiler knows nothing.
+#[cfg(feature = "faults")]
+fn wire() -> Result<Wire, Error> {
+    let script = Script::new(1).with_rules(core::hint::black_box(rules::RULES));
+    let memory = fault::Memory::fixed(FAULTS.take());
+    let engine = fault::Engine::new(script, memory, clock()).map_err(|_| Error::WSAENOBUFS)?;
+    Ok(Fault::new(Nic::new(), engine))
+}
+
 fn run() -> Result<(), Error> {
     let config = Config::new(HARDWARE_ADDRESS, 0x7a9_50c4);
+    let wire = wire()?;
     // Both stay here, below everything that runs: a static would need a second place to be made in.
-    let mut stack = Stack::new(config, Nic::new(), Tables::new(BUFFERS.take()), clock());
+    let mut stack = Stack::new(config, wire, Tables::new(BUFFERS.take()), clock());
     let process = Process::new(Stepped::on(&mut stack, clock as Clock, idle as Idle));
     // What it took to make them is over.
     show(machine::memory().stack, b' ');

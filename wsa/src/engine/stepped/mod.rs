@@ -11,7 +11,7 @@ mod simulated;
 pub use simulated::{Simulated, as_thread};
 
 use core::borrow::BorrowMut;
-use core::cell::RefCell;
+use core::cell::{RefCell, RefMut};
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -83,10 +83,13 @@ where
 {
     /// Advances the stack where no call is blocked, as a program does in its main loop. Gives the
     /// time at which to call again although no frame arrives.
+    ///
+    /// # Panics
+    /// When called from within [`Engine::with`].
     pub fn poll(&self) -> Option<Instant> {
         let now = (self.clock)();
         let next = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             match state.advance(now) {
                 Progress::More => Some(now),
                 Progress::Idle => state.stack.borrow_mut().poll_at(),
@@ -96,12 +99,17 @@ where
         next
     }
 
+    /// The state, for whoever is not within a call already.
+    fn state(&self) -> RefMut<'_, State<'a, L, S, B>> {
+        self.state.try_borrow_mut().unwrap_or_else(|_| entered_twice())
+    }
+
     /// What comes before a call. Not part of [`Engine::with`], of which there is one for each
     /// call that a program makes.
     #[inline(never)]
     fn enter(&self) -> Instant {
         let now = (self.clock)();
-        let mut state = self.state.borrow_mut();
+        let mut state = self.state();
         let State { stack, core, _link } = &mut *state;
         core.absorb(stack.borrow_mut(), now);
         now
@@ -111,14 +119,23 @@ where
     #[inline(never)]
     fn leave(&self, now: Instant) {
         // What is left for another turn is due at once by the stack's own deadline.
-        let _ = self.state.borrow_mut().advance(now);
+        let _ = self.state().advance(now);
         self.deliver();
     }
 
     fn deliver(&self) {
         // Nothing is borrowed here, so the hook may call Winsock. There is one thread.
-        super::deliver(|step| self.state.borrow_mut().core.delivery(step, 0));
+        super::deliver(|step| self.state().core.delivery(step, 0));
     }
+}
+
+/// A closure that was given an [`Access`] has called its own process. There is one thread, so nothing
+/// could ever be waited for, and nothing else is left to be said: this is the one panic of an engine
+/// without threads, and no packet leads here.
+#[cold]
+#[inline(never)]
+fn entered_twice() -> ! {
+    panic!("a process was called by a closure that has access to it")
 }
 
 impl<'a, L: Link, S: Storage<'a>, B: BorrowMut<Stack<'a, L, S>>> State<'a, L, S, B> {
@@ -154,7 +171,7 @@ where
     fn with<R>(&self, f: impl FnOnce(&mut Access<'_, 'a, L, S>) -> R) -> R {
         let now = self.enter();
         let result = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             let State { stack, core, _link } = &mut *state;
             f(&mut Access { core, stack: stack.borrow_mut(), now })
         };
@@ -165,7 +182,7 @@ where
     fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {
         let now = (self.clock)();
         let deadline = {
-            let mut state = self.state.borrow_mut();
+            let mut state = self.state();
             let progress = state.advance(now);
             let done = progress == Progress::More
                 || state.core.changed(seen, interest)
