@@ -20,8 +20,8 @@ use crate::tcp::keep_alive::Prober;
 use crate::tcp::segment::{FIN, RST, Segment, write_ack};
 use crate::tcp::stage::{Path, Stage};
 use crate::tcp::{
-    Close, Connect, Connection, Listener, OpenError, Phase, Role, RouteError, SendError,
-    TcpOptions, congestion_control,
+    Close, Connect, Connection, Listener, OpenError, Phase, ReceiveError, Role, RouteError,
+    SendError, TcpOptions, congestion_control,
 };
 use crate::{ListenerId, TcpId};
 
@@ -50,6 +50,22 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     pub(super) fn held_mut(&mut self, id: TcpId) -> Option<&mut Connection<'a, S>> {
         self.connections.get_mut(id).filter(|connection| connection.role != Role::Released)
+    }
+
+    /// A connection from which bytes can be received now; `None` at the end of what its peer sends.
+    pub(super) fn receivable(
+        &mut self,
+        id: TcpId,
+    ) -> Result<Option<&mut Connection<'a, S>>, ReceiveError> {
+        let Some(connection) = self.held_mut(id) else { return Err(ReceiveError::NotConnected) };
+        let status = connection.status();
+        match (status.cause, status.phase) {
+            (Some(cause), _) => Err(ReceiveError::Failed(cause)),
+            (None, Phase::Connecting) => Err(ReceiveError::NotConnected),
+            _ if status.receivable > 0 => Ok(Some(connection)),
+            _ if status.fin_received => Ok(None),
+            _ => Err(ReceiveError::WouldBlock),
+        }
     }
 
     pub(super) fn open_active(
@@ -203,13 +219,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         Ok(id)
     }
 
-    pub(super) fn accept_bytes<'d>(
-        &mut self,
-        id: TcpId,
-        mut pieces: impl Iterator<Item = &'d [u8]> + Clone,
-        limit: usize,
-    ) -> Result<usize, SendError> {
-        let (chained, total) = (self.chained, self.config.send_total);
+    /// A connection that takes a send, of which fewer than `limit` bytes are queued.
+    fn sendable(&mut self, id: TcpId, limit: usize) -> Result<&mut Connection<'a, S>, SendError> {
         let Some(connection) = self.held_mut(id) else { return Err(SendError::NotConnected) };
         if let Some(cause) = connection.cause {
             return Err(SendError::Failed(cause));
@@ -220,10 +231,42 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if connection.phase() == Phase::Connecting {
             return Err(SendError::NotConnected);
         }
-        let queued = connection.queued();
-        if queued >= limit.max(1) {
+        if connection.queued() >= limit.max(1) {
             return Err(SendError::WouldBlock);
         }
+        Ok(connection)
+    }
+
+    /// Lets `write` put bytes into the free part of the ring, up to its end.
+    pub(super) fn write_bytes(
+        &mut self,
+        id: TcpId,
+        limit: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<usize, SendError> {
+        let connection = self.sendable(id, limit)?;
+        let Some(cell) = &mut connection.cell else { return Err(SendError::NotConnected) };
+        let socket = cell.socket_mut();
+        // What an earlier send has beside the ring comes first.
+        if !connection.chain.is_empty() || !socket.can_send() {
+            return Err(SendError::WouldBlock);
+        }
+        let written = socket.send(|room| {
+            let written = write(room).min(room.len());
+            (written, written)
+        });
+        // It can send, as was asked above.
+        Ok(written.unwrap_or(0))
+    }
+
+    pub(super) fn accept_bytes<'d>(
+        &mut self,
+        id: TcpId,
+        mut pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        limit: usize,
+    ) -> Result<usize, SendError> {
+        let (chained, total) = (self.chained, self.config.send_total);
+        let connection = self.sendable(id, limit)?;
         let Some(cell) = &mut connection.cell else { return Err(SendError::NotConnected) };
         let room = if connection.chain.is_empty() {
             cell.socket().send_capacity() - cell.socket().send_queue()

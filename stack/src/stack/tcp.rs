@@ -12,7 +12,7 @@ use crate::net::Hop;
 use crate::port::{Binding, Transport};
 use crate::storage::{Fifo, Storage, scatter};
 use crate::tcp::{
-    Close, Connect, Connection, Listener, ListenerOptions, OpenError, Phase, ReceiveError, Role,
+    Close, Connect, Connection, Listener, ListenerOptions, OpenError, ReceiveError, Role,
     RouteError, SendError, Take, TcpInfo, TcpOptions, TcpStatus,
 };
 use crate::{ListenerId, TcpId};
@@ -84,6 +84,32 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         Ok(accepted)
     }
 
+    /// Lets `write` put bytes where they wait to be sent, without a copy: it is given free room of
+    /// the ring, at least one byte of it, and says how many bytes from its beginning it has
+    /// written. They are sent as by [`Stack::tcp_send`]. A number beyond the room counts as all of
+    /// it; with 0 nothing is sent, and nothing else happens.
+    ///
+    /// The room holds whatever was sent before. It ends where the ring does, though there may be
+    /// more at its beginning: a second call is given that. Where the ring is empty it is all of it.
+    /// At most a ring is given at a time, as long as fewer than `limit` bytes are queued: a closure
+    /// that fills it may queue more than `limit`, as one send may.
+    ///
+    /// # Errors
+    /// As [`SendError`] says; `write` was not called then. It is [`SendError::WouldBlock`] also
+    /// while the ring is full, and while bytes of an earlier send are still beside it, which go
+    /// first.
+    pub fn tcp_send_with(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        limit: usize,
+        write: impl FnOnce(&mut [u8]) -> usize,
+    ) -> Result<usize, SendError> {
+        let written = self.core.write_bytes(id, limit, write)?;
+        self.core.service(now, id, self.departing.as_mut());
+        Ok(written)
+    }
+
     /// Receives into `buffer`; see [`Stack::tcp_recv_scattered`].
     ///
     /// # Errors
@@ -112,20 +138,8 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         pieces: impl Iterator<Item = &'d mut [u8]>,
         take: Take,
     ) -> Result<usize, ReceiveError> {
-        let Some(connection) = self.core.held_mut(id) else {
-            return Err(ReceiveError::NotConnected);
-        };
-        if let Some(cause) = connection.cause {
-            return Err(ReceiveError::Failed(cause));
-        }
-        let status = connection.status();
-        if status.phase == Phase::Connecting {
-            return Err(ReceiveError::NotConnected);
-        }
+        let Some(connection) = self.core.receivable(id)? else { return Ok(0) };
         let Some(cell) = &mut connection.cell else { return Err(ReceiveError::NotConnected) };
-        if status.receivable == 0 {
-            return if status.fin_received { Ok(0) } else { Err(ReceiveError::WouldBlock) };
-        }
         let socket = cell.socket_mut();
         let mut pieces = pieces.filter(|piece| !piece.is_empty());
         // Bytes are there, so no call has a reason to fail.
@@ -157,6 +171,36 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
                 Ok(received)
             }
         }
+    }
+
+    /// Lets `read` look at received bytes where they are, without a copy: it is given at least one,
+    /// in order, and says how many from the beginning it has taken; the others stay. A number beyond
+    /// what was given counts as all of it. `Ok(0)` without a call of `read` means that the peer
+    /// closed its direction and everything was received; with one, that it took nothing.
+    ///
+    /// What is given ends where the ring does, though there may be more at its beginning: a second
+    /// call is given that, once everything before it was taken.
+    ///
+    /// # Errors
+    /// As [`ReceiveError`] says; `read` was not called then.
+    pub fn tcp_recv_with(
+        &mut self,
+        now: Instant,
+        id: TcpId,
+        read: impl FnOnce(&[u8]) -> usize,
+    ) -> Result<usize, ReceiveError> {
+        let Some(connection) = self.core.receivable(id)? else { return Ok(0) };
+        let Some(cell) = &mut connection.cell else { return Err(ReceiveError::NotConnected) };
+        let taken = cell.socket_mut().recv(|bytes| {
+            let taken = read(bytes).min(bytes.len());
+            (taken, taken)
+        });
+        // Bytes are there, so the call has no reason to fail.
+        let taken = taken.unwrap_or(0);
+        if taken > 0 && connection.attached {
+            self.core.service(now, id, self.departing.as_mut());
+        }
+        Ok(taken)
     }
 
     /// Closes this side's direction behind what is queued.

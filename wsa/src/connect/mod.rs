@@ -192,7 +192,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             hop_limit: established.hop_limit,
             traffic_class: established.traffic_class,
             receive_buffer: Some(options.receive_room()),
-            transmit_buffer: None,
+            transmit_buffer: options.transmit_room(),
             owner: s.index().unwrap_or(u32::MAX),
         };
         let id = match self.stack.tcp_connect(self.now, &request) {

@@ -122,4 +122,11 @@ pub trait Engine<'a> {
     fn is_down(&self) -> bool {
         false
     }
+
+    /// Whether the calling thread is inside [`Engine::with`] and would wait for itself, as a closure
+    /// of [`Process::send_with`](crate::Process::send_with) that makes a call. Every call is
+    /// WSAEINPROGRESS then.
+    fn is_entered(&self) -> bool {
+        false
+    }
 }

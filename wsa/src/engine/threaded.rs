@@ -89,6 +89,8 @@ struct Shared<L: Link> {
     background_sleep: OwnedFd,
     started: Clock,
     process: u32,
+    /// The thread that a closure runs on which has access; 0 for none.
+    inside: AtomicU64,
     /// What lives as long as the stack works.
     companions: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -106,6 +108,22 @@ pub struct Threaded<L: Link + Send + 'static> {
 impl<L: Link + Send + 'static> fmt::Debug for Threaded<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Threaded").field("link", &self.shared.link).finish_non_exhaustive()
+    }
+}
+
+/// A closure that has access, on the thread that holds the lock. It ends also where it panics.
+struct Inside<'s>(&'s AtomicU64);
+
+impl<'s> Inside<'s> {
+    fn enter(inside: &'s AtomicU64) -> Self {
+        inside.store(thread_number(), Ordering::Relaxed);
+        Self(inside)
+    }
+}
+
+impl Drop for Inside<'_> {
+    fn drop(&mut self) {
+        self.0.store(0, Ordering::Relaxed);
     }
 }
 
@@ -158,6 +176,7 @@ impl<L: Link + Send + 'static> Threaded<L> {
             background_sleep,
             started: Clock::now(),
             process: std::process::id(),
+            inside: AtomicU64::new(0),
             companions: Mutex::new(Vec::new()),
         });
         let background = {
@@ -298,6 +317,12 @@ impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
     fn is_down(&self) -> bool {
         self.shared.process != std::process::id()
     }
+
+    fn is_entered(&self) -> bool {
+        let own = thread_number();
+        // A thread's own number can only have been stored by itself.
+        own != 0 && self.shared.inside.load(Ordering::Relaxed) == own
+    }
 }
 
 impl<L: Link + Send + 'static> Shared<L> {
@@ -310,6 +335,7 @@ impl<L: Link + Send + 'static> Shared<L> {
         let mut state = self.lock();
         let now = self.now();
         let result = {
+            let _inside = Inside::enter(&self.inside);
             let State { core, stack, .. } = &mut *state;
             f(&mut Access { core, stack, now })
         };

@@ -16,6 +16,11 @@ use crate::readiness::FdSet;
 /// The version that is asked for.
 const VERSION: u16 = 0x0202;
 
+/// Writes into the room of a stream, and says how much.
+pub(super) type Writing<'w> = &'w mut dyn FnMut(&mut [u8]) -> usize;
+/// Looks at the bytes of a stream, and says how many it has taken.
+pub(super) type Reading<'r> = &'r mut dyn FnMut(&[u8]) -> usize;
+
 /// The calls of a process that may be shared, as one type for all engines.
 pub(super) trait Sockets: Send + Sync {
     fn startup(&self) -> Result<()>;
@@ -43,6 +48,8 @@ pub(super) trait Sockets: Send + Sync {
         buffer: &mut [u8],
         flags: i32,
     ) -> Result<(usize, SocketAddr)>;
+    fn send_with(&self, s: SocketHandle, write: Writing<'_>) -> Result<usize>;
+    fn receive_with(&self, s: SocketHandle, read: Reading<'_>) -> Result<usize>;
     /// The evidence of the thread's last failure.
     fn last_cause(&self) -> Option<Cause>;
     /// The evidence of the socket's last failure.
@@ -149,6 +156,14 @@ impl<E: Engine<'static> + Send + Sync> Sockets for Process<'static, E> {
         let room = MemoryMut::Bytes(&mut name);
         let received = self.recvfrom(s, MemoryMut::Bytes(buffer), flags, room, Some(&mut len))?;
         Ok((received, written(&name)?))
+    }
+
+    fn send_with(&self, s: SocketHandle, write: Writing<'_>) -> Result<usize> {
+        self.send_with(s, write)
+    }
+
+    fn receive_with(&self, s: SocketHandle, read: Reading<'_>) -> Result<usize> {
+        self.recv_with(s, read)
     }
 
     fn last_cause(&self) -> Option<Cause> {

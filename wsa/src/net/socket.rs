@@ -123,6 +123,19 @@ impl Socket {
         self.run(|process, s| process.send(s, &[WsaBuf::new(data)]))
     }
 
+    pub(super) fn write_with(&self, write: impl FnOnce(&mut [u8]) -> usize) -> io::Result<usize> {
+        let mut write = Some(write);
+        // It is called once; the trait object cannot say so.
+        let mut once = |room: &mut [u8]| write.take().map_or(0, |write| write(room));
+        self.run(|process, s| process.send_with(s, &mut once))
+    }
+
+    pub(super) fn read_with(&self, read: impl FnOnce(&[u8]) -> usize) -> io::Result<usize> {
+        let mut read = Some(read);
+        let mut once = |bytes: &[u8]| read.take().map_or(0, |read| read(bytes));
+        shut_is_the_end(self.run(|process, s| process.receive_with(s, &mut once)))
+    }
+
     /// Sends to a stream what is bearable of `data`.
     pub(super) fn write(&self, data: &[u8]) -> io::Result<usize> {
         self.send(data.get(..MOST_AT_ONCE).unwrap_or(data))

@@ -85,6 +85,61 @@ impl TcpStream {
         self.socket.receive(buffer, MSG_PEEK)
     }
 
+    /// Reads without a copy: `read` is given received bytes where they are, at least one, and says
+    /// how many from the beginning it has taken; the others stay. At the end of the stream the
+    /// result is 0 without a call of `read`. Another call gives what is behind.
+    ///
+    /// `read` runs while all sockets of the network are locked: it has to be short, must not wait
+    /// for another thread that uses them, and must not use them itself, not even drop one; each
+    /// such call fails with WSAEINPROGRESS. See [`Process::recv_with`](crate::Process::recv_with).
+    ///
+    /// ```
+    /// # use std::io::Write;
+    /// # use wsa::config::{Configuration, LinkChoice};
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let mut configuration = Configuration::default();
+    /// # configuration.link = LinkChoice::Loopback;
+    /// # let process = wsa::start::start(&configuration, None, |_| {})?;
+    /// # let net = wsa::net::Net::new(process.into())?;
+    /// # let listener = net.listen("127.0.0.1:0")?;
+    /// # let stream = net.connect(listener.local_addr()?)?;
+    /// # let (peer, _) = listener.accept()?;
+    /// let written = stream.write_with(|room| {
+    ///     room[..5].copy_from_slice(b"line\n");
+    ///     5
+    /// })?;
+    /// # assert_eq!(written, 5);
+    /// # drop(stream);
+    /// let mut lines = 0;
+    /// while peer.read_with(|bytes| {
+    ///     lines += bytes.iter().filter(|byte| **byte == b'\n').count();
+    ///     bytes.len()
+    /// })? > 0
+    /// {}
+    /// assert_eq!(lines, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As reads.
+    pub fn read_with(&self, read: impl FnOnce(&[u8]) -> usize) -> io::Result<usize> {
+        self.socket.read_with(read)
+    }
+
+    /// Writes without a copy: `write` is given room where bytes wait to be sent, at least one byte
+    /// of it, and says how many from the beginning it has written; with 0 nothing is sent. What the
+    /// room holds before is meaningless. Another call gives more room, or waits for it.
+    ///
+    /// What `write` must not do is what is forbidden in [`TcpStream::read_with`]. See
+    /// [`Process::send_with`](crate::Process::send_with).
+    ///
+    /// # Errors
+    /// As writes.
+    pub fn write_with(&self, write: impl FnOnce(&mut [u8]) -> usize) -> io::Result<usize> {
+        self.socket.write_with(write)
+    }
+
     /// The longest that a read waits.
     ///
     /// # Errors

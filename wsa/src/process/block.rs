@@ -129,8 +129,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         alertable: Alertable,
         turn: &mut ATurn<'_, 'a, E>,
     ) -> Result<()> {
-        if self.engine.is_down() {
-            return Err(Error::WSAENETDOWN);
+        if let Some(error) = self.refusal() {
+            return Err(error);
         }
         let thread = self.engine.thread();
         let mut entered = false;
@@ -243,7 +243,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// may have, or when the process keeps no more records of threads.
     #[cfg(feature = "alloc")]
     pub fn queue_user_apc(&self, thread: u64, apc: super::thread::Apc) -> bool {
-        if self.engine.is_down() {
+        if self.refusal().is_some() {
             return false;
         }
         self.engine.with(|access| {
@@ -294,7 +294,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// WSAIsBlocking: whether this thread is inside a blocking call (and so inside a hook or
     /// another callback of it). Does not touch the last error.
     pub fn wsa_is_blocking(&self) -> bool {
-        if self.engine.is_down() {
+        if self.refusal().is_some() {
             return false;
         }
         let thread = self.engine.thread();
@@ -309,8 +309,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// WSANOTINITIALISED; WSAEOPNOTSUPP in a process that never negotiated version 1.1;
     /// WSAEINVAL when no blocking call is in progress.
     pub fn wsa_cancel_blocking_call(&self) -> Result<()> {
-        if self.engine.is_down() {
-            return Err(Error::WSAENETDOWN);
+        if let Some(error) = self.refusal() {
+            return Err(error);
         }
         let thread = self.engine.thread();
         self.engine.with(|access| {

@@ -72,12 +72,23 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         });
     }
 
+    /// Why no call can be made from here at all: the engine is gone, or the caller is inside it.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        if self.engine.is_down() {
+            Some(Error::WSAENETDOWN)
+        } else if self.engine.is_entered() {
+            Some(Error::WSAEINPROGRESS)
+        } else {
+            None
+        }
+    }
+
     /// Access for calls that are not Winsock's; `None` when the engine is gone.
     pub(crate) fn look<T>(
         &self,
         f: impl FnOnce(&mut Access<'_, 'a, E::Link, E::Storage>) -> Option<T>,
     ) -> Option<T> {
-        if self.engine.is_down() { None } else { self.engine.with(f) }
+        if self.refusal().is_some() { None } else { self.engine.with(f) }
     }
 
     /// The evidence of the calling thread's last failure: the packet or the silence that decided
@@ -102,8 +113,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// WSAGetLastError: the code of the calling thread's last failed call, 0 after a call that
     /// succeeded. Works before WSAStartup.
     pub fn wsa_get_last_error(&self) -> i32 {
-        if self.engine.is_down() {
-            return Error::WSAENETDOWN.code();
+        if let Some(error) = self.refusal() {
+            return error.code();
         }
         let thread = self.engine.thread();
         self.engine.with(|access| access.core.thread(thread).map_or(0, |thread| thread.last_error))
@@ -120,8 +131,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         &self,
         f: impl FnOnce(&mut Access<'_, 'a, E::Link, E::Storage>) -> Result<T, Fault>,
     ) -> Result<T> {
-        if self.engine.is_down() {
-            return Err(Error::WSAENETDOWN);
+        if let Some(error) = self.refusal() {
+            return Err(error);
         }
         let thread = self.engine.thread();
         self.engine.with(|access| {

@@ -77,8 +77,10 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// before the pointer: WSAVERNOTSUPPORTED, then WSAEFAULT; then WSAEINPROGRESS inside a
     /// blocking call of a 1.1 process.
     pub fn wsa_startup_into(&self, version: u16, data: Arg<&mut WsaData>) -> i32 {
-        if self.engine.is_down() {
-            return Error::WSASYSNOTREADY.code();
+        match self.refusal() {
+            None => {}
+            Some(Error::WSAENETDOWN) => return Error::WSASYSNOTREADY.code(),
+            Some(error) => return error.code(),
         }
         let negotiated = negotiate(version);
         let Arg::Value(data) = data else {

@@ -233,6 +233,16 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         self.record(s, Bits::NONE);
     }
 
+    /// A send into the ring found no room there. That is to be told when there is some, and not
+    /// because a send that may go beyond the ring could be done now.
+    pub(crate) fn note_no_room(&mut self, s: SocketHandle) {
+        let Some(socket) = self.core.sockets.get_mut(s) else { return };
+        if socket.record.kept {
+            socket.record.rearm(Bits::WRITE);
+            socket.record.recorded -= Bits::WRITE;
+        }
+    }
+
     /// Records `edges` and what is armed and true, and tells whom it concerns.
     pub(crate) fn record(&mut self, s: SocketHandle, edges: Bits) {
         let Some(socket) = self.core.sockets.get_mut(s) else { return };

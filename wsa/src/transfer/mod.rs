@@ -5,6 +5,7 @@
 
 mod control;
 mod datagram;
+mod in_place;
 mod list;
 mod message;
 mod stream;
@@ -261,7 +262,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     fn is_datagram(&self, s: SocketHandle) -> bool {
-        !self.engine().is_down()
+        self.refusal().is_none()
             && self.engine().with(|access| access.core.socket(s).is_ok_and(|s| !s.is_stream()))
     }
 }

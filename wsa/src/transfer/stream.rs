@@ -14,7 +14,7 @@ use crate::socket::{Shut, State};
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// The connection, if there is one: WSAENOTCONN before, and while an attempt is under way.
-    fn connection(&self, s: SocketHandle) -> Result<(TcpId, Shut)> {
+    pub(super) fn connection(&self, s: SocketHandle) -> Result<(TcpId, Shut)> {
         let socket = self.core.socket(s)?;
         match socket.state {
             State::Connected(id) => Ok((id, socket.shut)),

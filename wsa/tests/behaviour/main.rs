@@ -20,6 +20,7 @@ mod event_select;
 mod events;
 mod every_transfer;
 mod failure;
+mod in_place;
 mod inheritance;
 mod ioctls;
 mod ip_options;

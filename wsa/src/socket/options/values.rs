@@ -106,7 +106,7 @@ impl Default for Options {
             conditional_accept: false,
             overlapped: false,
             linger: None,
-            send_buffer: 65536,
+            send_buffer: SEND_BUFFER,
             receive_buffer: 65536,
             send_timeout: 0,
             receive_timeout: 0,
@@ -193,6 +193,12 @@ impl Options {
         self.receive_buffer.clamp(LEAST_RECEIVE_BUFFER, MOST_RECEIVE_BUFFER) as usize
     }
 
+    /// The ring for bytes that are sent, where the caller wants more than the stack has anyway.
+    /// What a send has beyond the ring is kept beside it, and copied once more.
+    pub(crate) fn transmit_room(&self) -> Option<usize> {
+        (self.send_buffer > SEND_BUFFER).then(|| self.send_buffer.min(MOST_SEND_BUFFER) as usize)
+    }
+
     /// UDP_NOCHECKSUM as the stack has it.
     fn checksum(&self) -> UdpChecksum {
         if self.unchecked { UdpChecksum::ZeroOverIpv4 } else { UdpChecksum::Always }
@@ -202,7 +208,7 @@ impl Options {
     pub(crate) fn for_listener(&self) -> ListenerOptions {
         ListenerOptions {
             receive_buffer: Some(self.receive_room()),
-            transmit_buffer: None,
+            transmit_buffer: self.transmit_room(),
             options: self.for_connection(),
         }
     }
@@ -225,6 +231,10 @@ const DEFAULT_HOP_LIMIT: u8 = 64;
 const LEAST_RECEIVE_BUFFER: u32 = 536;
 /// The largest receive buffer, in bytes.
 const MOST_RECEIVE_BUFFER: u32 = 16 << 20;
+/// SO_SNDBUF where nobody has set it.
+const SEND_BUFFER: u32 = 65_536;
+/// The same bound for what is sent.
+const MOST_SEND_BUFFER: u32 = 16 << 20;
 
 /// What setsockopt's caller gives: no more of it is looked at than the option takes.
 #[derive(Debug, Clone, Copy)]
