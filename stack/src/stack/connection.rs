@@ -39,6 +39,11 @@ const FIN_WAIT_2: Duration = Duration::from_secs(60);
 /// does for this one. Longer than five retransmissions in vain.
 const STALLED: Duration = Duration::from_secs(120);
 
+/// How long nothing passes a connection before its rings give their memory back. Taking it again
+/// costs two faults, less than a packet, so a connection with one request a second pays next to
+/// nothing; and one that pauses for longer than that may pause for hours.
+pub(super) const REST: Duration = Duration::from_secs(1);
+
 /// Why a connection was reset that was closed, or read no more, with data waiting.
 pub(super) const CLOSED_UNREAD: Evidence = Evidence::Local("received data was left unread");
 
@@ -193,6 +198,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             owner: 0,
             happened: Happened::default(),
             dirty: false,
+            lent: false,
+            returned: 0,
         }
     }
 
@@ -395,7 +402,40 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             .into_iter()
             .flatten()
             .min();
+        if !connection.lent
+            && connection.passed() != connection.returned
+            && connection.cell.as_ref().is_some_and(Cell::gives_back)
+        {
+            connection.lent = true;
+            self.storage.note_used(now, id);
+        }
         self.deadlines.set(id.index(), earliest);
+    }
+
+    /// Takes back what memory the rings of idle connections have. Each is looked at once a while,
+    /// and only if something passed it since the last time.
+    pub(super) fn return_rings(&mut self, now: Instant) {
+        for _ in 0..TURN {
+            let Some((since, id)) = self.storage.first_used() else { return };
+            let connection = self.connections.get_mut(id);
+            if connection.is_some() && now < later(since, REST) {
+                return;
+            }
+            self.storage.drop_first_used();
+            let Some(connection) = connection else { continue };
+            if since < connection.prober.heard {
+                self.storage.note_used(now, id);
+                continue;
+            }
+            // Where something is in them, whatever moves it notes the connection anew.
+            connection.lent = false;
+            if connection.is_empty() {
+                connection.returned = connection.passed();
+                if let Some(cell) = &mut connection.cell {
+                    cell.give_back();
+                }
+            }
+        }
     }
 
     pub(super) fn run_deadlines(&mut self, now: Instant, departing: &mut [u8]) {

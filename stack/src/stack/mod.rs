@@ -12,6 +12,7 @@ mod udp;
 
 use core::fmt;
 
+use connection::REST;
 pub use netstat::SocketRow;
 use output::Stalled;
 use smoltcp::iface::SocketSet;
@@ -29,6 +30,7 @@ use crate::port::{BindAddress, BindError, Binding, Ports, Share, Transport};
 use crate::random::next_random;
 use crate::slab::{Place, Slab};
 use crate::storage::{Fifo, Storage};
+use crate::tcp::handshake::later;
 use crate::tcp::{Connection, Listener, Rest, Role, RouteError};
 use crate::timer::{Deadlines, Entry};
 use crate::udp::UdpSocket;
@@ -630,6 +632,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         self.service_dirty(now, departing);
         self.deliver_loopback(now, arriving, departing);
         self.service_dirty(now, departing);
+        self.return_rings(now);
         let held = !self.stalled.is_empty();
         if full_turn || !self.loopback.is_empty() || (!self.dirty.is_empty() && !held) {
             Progress::More
@@ -660,6 +663,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             rest,
             self.retry_at,
             self.link.poll_at(),
+            self.storage.first_used().map(|(since, _)| later(since, REST)),
         ]
         .into_iter()
         .flatten()

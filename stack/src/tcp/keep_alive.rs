@@ -37,7 +37,7 @@ impl Default for KeepAlive {
 /// What was heard and asked.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prober {
-    heard: Instant,
+    pub(crate) heard: Instant,
     /// Probes since then.
     pub(crate) sent: u32,
     pub(crate) first: Instant,

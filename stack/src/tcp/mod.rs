@@ -292,6 +292,10 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) owner: u32,
     pub(crate) happened: Happened,
     pub(crate) dirty: bool,
+    /// Its rings have memory that is to be asked for when they rest.
+    pub(crate) lent: bool,
+    /// What had passed when they last gave it back.
+    pub(crate) returned: u32,
 }
 
 impl<'a, S: Storage<'a>> Connection<'a, S> {
@@ -387,6 +391,20 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
             syn_retransmits: status.handshake_segments.saturating_sub(1),
             ..self.stage.info()
         }
+    }
+
+    /// A number that changes with every byte that passes the rings.
+    pub(crate) fn passed(&self) -> u32 {
+        let measure = &self.stage.measure;
+        (measure.bytes_in + measure.bytes_reordered + measure.bytes_out) as u32
+    }
+
+    /// Whether nothing is in the rings: nothing unread, nothing unacknowledged, and nothing that
+    /// waits for what is missing before it.
+    pub(crate) fn is_empty(&self) -> bool {
+        let empty =
+            |cell: &Cell<'_>| cell.socket().recv_queue() == 0 && cell.socket().send_queue() == 0;
+        self.stage.is_whole() && self.cell.as_ref().is_some_and(empty)
     }
 
     /// When an idle connection is probed, or given up because nobody answers.

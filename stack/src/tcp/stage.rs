@@ -61,6 +61,8 @@ pub(crate) struct Stage {
     acknowledged: TcpSeqNumber,
     /// RCV.NXT: the next sequence number of the peer's; `None` before its SYN.
     expected: Option<TcpSeqNumber>,
+    /// The end of what arrived behind a hole that is not filled yet.
+    gap: Option<TcpSeqNumber>,
     /// The peer's FIN was accepted.
     finished: bool,
     /// The right edge of the peer's window.
@@ -110,6 +112,7 @@ impl Stage {
             fin: None,
             acknowledged: zero,
             expected: None,
+            gap: None,
             finished: false,
             edge: zero,
             edge_sequence: zero,
@@ -298,8 +301,13 @@ impl Stage {
 
     /// Notes what a segment says about the order in which segments travel.
     fn count(&mut self, segment: &Segment) {
-        if self.expected.is_some_and(|expected| expected < segment.sequence) {
+        if segment.payload > 0 && self.expected.is_some_and(|expected| expected < segment.sequence)
+        {
             self.measure.bytes_reordered += segment.payload as u64;
+            let end = segment.sequence + segment.payload;
+            if self.gap.is_none_or(|gap| gap < end) {
+                self.gap = Some(end);
+            }
         }
         // RFC 5681, section 2: nothing but the same acknowledgment and the same window, while
         // something is under way.
@@ -426,6 +434,7 @@ impl Stage {
         self.measure.bytes_in += received as u64;
         if let Some(expected) = &mut self.expected {
             *expected = past(*expected, received + usize::from(fin));
+            self.gap = self.gap.filter(|gap| *expected < *gap);
         }
     }
 
@@ -459,6 +468,11 @@ impl Stage {
                 (u32::from(retries), since, false)
             }
         }
+    }
+
+    /// Whether nothing waits for what is missing before it.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.gap.is_none()
     }
 
     /// Whether everything that was sent is acknowledged.

@@ -241,7 +241,7 @@ fn a_stack_with_a_heap_has_its_limits_too() {
     let config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), 1);
     let mut config = config;
     config.send_total = 100_000;
-    let mut stack = Stack::new(config, NoLink, Growable { sockets: 4 }, Instant::ZERO);
+    let mut stack = Stack::new(config, NoLink, Growable::limited(4), Instant::ZERO);
     let now = Instant::ZERO;
     let server = stack.bind(Transport::Tcp, ANY, 80, Share::Default).unwrap();
     stack.tcp_listen(server, 4, 0).unwrap();

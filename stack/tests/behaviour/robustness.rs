@@ -640,7 +640,7 @@ proptest! {
     fn any_calls_on_a_stack_with_a_heap(calls in vec(call(), 1..80)) {
         let mut config = Config::new(EthernetAddress(HOST_MAC), 1);
         config.send_total = 1 << 20;
-        play(&mut Stack::new(config, NoLink, Growable { sockets: 12 }, Instant::ZERO), &calls);
+        play(&mut Stack::new(config, NoLink, Growable::limited(12), Instant::ZERO), &calls);
     }
 
     #[test]

@@ -69,7 +69,7 @@ pub fn play(input: &[u8]) -> Report {
     let wire = if setting & OFFLOADING == 0 { Wire::new(mtu) } else { Wire::offloading(mtu) };
     let script = Rc::new(Script::new(operation::read(script), wire));
     if setting & NO_HEAP == 0 {
-        play_with(setting, script, Growable { sockets: 12 })
+        play_with(setting, script, Growable::limited(12))
     } else {
         let mut memory: Memory<'_, 6, 2048> = Memory::new();
         play_with(setting, script, Fixed::<6, 32, 1514>::new(&mut memory))

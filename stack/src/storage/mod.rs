@@ -4,19 +4,29 @@
 //! a [`Storage`], chooses between [`Growable`] (needs the `alloc` feature) and [`Fixed`], whose
 //! capacities are constants and whose buffers the caller supplies.
 
+#[cfg(feature = "std")]
+mod arena;
+mod cell;
+#[cfg(feature = "alloc")]
+mod growable;
 mod pool;
 #[cfg(test)]
 mod tests;
 
-use core::fmt;
 use core::mem::MaybeUninit;
 use core::ops::DerefMut;
 
-use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
-use smoltcp::socket::{Socket, tcp};
+use smoltcp::iface::{SocketSet, SocketStorage};
+use smoltcp::socket::tcp;
+use smoltcp::time::Instant;
 
+pub use cell::Cell;
+#[cfg(feature = "alloc")]
+pub use growable::Growable;
 use pool::Pool;
 pub use pool::{Place as PacketPlace, Pooled};
+
+use crate::TcpId;
 
 /// A sequence that is either growable or of fixed capacity.
 pub trait List<T>: DerefMut<Target = [T]> + Default {
@@ -77,51 +87,6 @@ pub trait Packet: AsRef<[u8]> + AsMut<[u8]> + Sized {
     /// Makes it `len` bytes long, with zeros behind what it had; false, and nothing changed, when
     /// there is no room for them.
     fn resize(&mut self, len: usize) -> bool;
-}
-
-/// One TCP socket in a set of its own.
-///
-/// smoltcp looks at every socket of the set it is given, for each packet and each timer. With one
-/// set a connection that cost is constant, whatever the number of connections.
-pub struct Cell<'a> {
-    set: SocketSet<'a>,
-    handle: SocketHandle,
-}
-
-impl<'a> Cell<'a> {
-    /// Puts `socket` alone into `set`, which must be empty and have room for one.
-    pub fn new(mut set: SocketSet<'a>, socket: tcp::Socket<'a>) -> Self {
-        let handle = set.add(socket);
-        Self { set, handle }
-    }
-
-    /// The set, for smoltcp's poll functions.
-    pub fn set(&mut self) -> &mut SocketSet<'a> {
-        &mut self.set
-    }
-
-    /// The socket.
-    pub fn socket(&self) -> &tcp::Socket<'a> {
-        self.set.get(self.handle)
-    }
-
-    /// The socket, mutably.
-    pub fn socket_mut(&mut self) -> &mut tcp::Socket<'a> {
-        self.set.get_mut(self.handle)
-    }
-
-    /// Takes the cell apart again.
-    pub fn into_parts(mut self) -> (SocketSet<'a>, tcp::Socket<'a>) {
-        match self.set.remove(self.handle) {
-            Socket::Tcp(socket) => (self.set, socket),
-        }
-    }
-}
-
-impl fmt::Debug for Cell<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Cell").field("state", &self.socket().state()).finish_non_exhaustive()
-    }
 }
 
 /// Bytes accepted from a send that do not fit into the socket's ring yet, in order.
@@ -208,186 +173,19 @@ pub trait Storage<'a> {
     fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>>;
     /// Takes a socket back. Its connection is over.
     fn recycle(&mut self, cell: Cell<'a>);
+    /// Notes that bytes pass the rings of a connection, if idle rings can give memory back here.
+    fn note_used(&mut self, now: Instant, id: TcpId) {
+        let _ = (now, id);
+    }
+    /// The connection that was noted first, and when that was.
+    fn first_used(&self) -> Option<(Instant, TcpId)> {
+        None
+    }
+    /// Takes the note away that [`Storage::first_used`] gives.
+    fn drop_first_used(&mut self) {}
     /// An empty set, for packets that no socket wants.
     fn empty_set(&mut self) -> SocketSet<'a> {
         SocketSet::new(&mut [][..])
-    }
-}
-
-#[cfg(feature = "alloc")]
-pub use growable::Growable;
-
-#[cfg(feature = "alloc")]
-mod growable {
-    use alloc::collections::VecDeque;
-    use alloc::vec::Vec;
-    use alloc::{boxed::Box, vec};
-
-    use bytes::{Buf, Bytes, BytesMut};
-
-    use super::*;
-
-    /// No window can announce more (RFC 7323, section 2.3), and smoltcp refuses it.
-    const LARGEST_RING: usize = 1 << 30;
-
-    impl<T> List<T> for Vec<T> {
-        fn push(&mut self, value: T) -> Result<(), T> {
-            Vec::push(self, value);
-            Ok(())
-        }
-        fn pop(&mut self) -> Option<T> {
-            Vec::pop(self)
-        }
-        fn swap_remove(&mut self, index: usize) -> T {
-            Vec::swap_remove(self, index)
-        }
-        fn limit(&self) -> Option<usize> {
-            None
-        }
-    }
-
-    impl<T> Fifo<T> for VecDeque<T> {
-        fn push_back(&mut self, value: T) -> Result<(), T> {
-            VecDeque::push_back(self, value);
-            Ok(())
-        }
-        fn pop_front(&mut self) -> Option<T> {
-            VecDeque::pop_front(self)
-        }
-        fn front(&self) -> Option<&T> {
-            VecDeque::front(self)
-        }
-        fn front_mut(&mut self) -> Option<&mut T> {
-            VecDeque::front_mut(self)
-        }
-        fn len(&self) -> usize {
-            VecDeque::len(self)
-        }
-        fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
-            VecDeque::retain(self, keep);
-        }
-        fn limit(&self) -> Option<usize> {
-            None
-        }
-    }
-
-    impl Packet for BytesMut {
-        fn copy_from(bytes: &[u8]) -> Option<Self> {
-            Some(Self::from(bytes))
-        }
-        fn resize(&mut self, len: usize) -> bool {
-            Self::resize(self, len, 0);
-            true
-        }
-    }
-
-    /// A chain of reference-counted buffers.
-    #[derive(Debug, Default)]
-    pub struct ByteChain {
-        parts: VecDeque<Bytes>,
-        len: usize,
-    }
-
-    impl Chain for ByteChain {
-        const UNBOUNDED: bool = true;
-
-        fn len(&self) -> usize {
-            self.len
-        }
-
-        fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
-            let len = total_len(pieces.clone());
-            if len > 0 {
-                // One part for one send, however many pieces it comes in.
-                let mut part = BytesMut::with_capacity(len);
-                pieces.for_each(|piece| part.extend_from_slice(piece));
-                self.parts.push_back(part.freeze());
-                self.len += len;
-            }
-            true
-        }
-
-        fn drain(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
-            while let Some(part) = self.parts.front_mut() {
-                let offered = part.len();
-                let taken = take(part).min(offered);
-                part.advance(taken);
-                self.len -= taken;
-                if taken < offered {
-                    return;
-                }
-                self.parts.pop_front();
-            }
-        }
-
-        fn clear(&mut self) {
-            self.parts.clear();
-            self.len = 0;
-        }
-    }
-
-    /// Tables and buffers on the heap.
-    #[derive(Debug, Clone)]
-    pub struct Growable {
-        /// The most sockets of a kind; the default is 1,048,576.
-        pub sockets: usize,
-    }
-
-    impl Default for Growable {
-        fn default() -> Self {
-            Self { sockets: 1 << 20 }
-        }
-    }
-
-    impl<'a> Storage<'a> for Growable {
-        type Sockets<T> = Vec<T>;
-        type Streams<T> = Vec<T>;
-        type Datagrams<T> = Vec<T>;
-        type Hash<T> = Vec<T>;
-        type Small<T> = Vec<T>;
-        type Queue<T> = VecDeque<T>;
-        type Packets<T> = VecDeque<T>;
-        type Partials<T> = Vec<T>;
-        type Packet = BytesMut;
-        type Kept = BytesMut;
-        type Chain = ByteChain;
-        type Scratch = Box<[u8]>;
-
-        fn socket_limit(&self) -> Option<usize> {
-            Some(self.sockets)
-        }
-
-        fn scratch(&mut self) -> Self::Scratch {
-            // The largest IPv6 packet behind an Ethernet header, and the fragment header that
-            // cutting it takes.
-            vec![0; 14 + 40 + 65535 + 8].into_boxed_slice()
-        }
-
-        fn keep(&mut self, packet: &[u8]) -> Option<BytesMut> {
-            Some(BytesMut::from(packet))
-        }
-
-        fn keep_datagram(&mut self, datagram: &[u8]) -> Option<BytesMut> {
-            self.keep(datagram)
-        }
-
-        fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
-            let (receive, transmit) =
-                (receive.clamp(1, LARGEST_RING), transmit.clamp(1, LARGEST_RING));
-            let socket = tcp::Socket::new(
-                tcp::SocketBuffer::new(vec![0; receive]),
-                tcp::SocketBuffer::new(vec![0; transmit]),
-            );
-            Some(Cell::new(SocketSet::new(Vec::with_capacity(1)), socket))
-        }
-
-        fn recycle(&mut self, cell: Cell<'a>) {
-            drop(cell);
-        }
-
-        fn empty_set(&mut self) -> SocketSet<'a> {
-            SocketSet::new(Vec::new())
-        }
     }
 }
 
@@ -611,10 +409,9 @@ impl<
         self.pool.pop()
     }
 
-    fn recycle(&mut self, cell: Cell<'a>) {
-        let (set, mut socket) = cell.into_parts();
-        socket.abort();
+    fn recycle(&mut self, mut cell: Cell<'a>) {
+        cell.socket_mut().abort();
         // The pool handed this cell out, so it has room for it.
-        let _ = self.pool.push(Cell::new(set, socket));
+        let _ = self.pool.push(cell);
     }
 }

@@ -1,0 +1,226 @@
+//! Tables and buffers that grow.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use alloc::{boxed::Box, vec};
+
+use bytes::{Buf, Bytes, BytesMut};
+use smoltcp::iface::SocketSet;
+use smoltcp::socket::tcp;
+#[cfg(feature = "std")]
+use smoltcp::time::Instant;
+
+#[cfg(feature = "std")]
+use super::arena::Arena;
+use super::{Cell, Chain, Fifo, List, Packet, Storage, total_len};
+#[cfg(feature = "std")]
+use crate::TcpId;
+
+/// No window can announce more (RFC 7323, section 2.3), and smoltcp refuses it.
+const LARGEST_RING: usize = 1 << 30;
+
+impl<T> List<T> for Vec<T> {
+    fn push(&mut self, value: T) -> Result<(), T> {
+        Vec::push(self, value);
+        Ok(())
+    }
+    fn pop(&mut self) -> Option<T> {
+        Vec::pop(self)
+    }
+    fn swap_remove(&mut self, index: usize) -> T {
+        Vec::swap_remove(self, index)
+    }
+    fn limit(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl<T> Fifo<T> for VecDeque<T> {
+    fn push_back(&mut self, value: T) -> Result<(), T> {
+        VecDeque::push_back(self, value);
+        Ok(())
+    }
+    fn pop_front(&mut self) -> Option<T> {
+        VecDeque::pop_front(self)
+    }
+    fn front(&self) -> Option<&T> {
+        VecDeque::front(self)
+    }
+    fn front_mut(&mut self) -> Option<&mut T> {
+        VecDeque::front_mut(self)
+    }
+    fn len(&self) -> usize {
+        VecDeque::len(self)
+    }
+    fn retain(&mut self, keep: impl FnMut(&T) -> bool) {
+        VecDeque::retain(self, keep);
+    }
+    fn limit(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl Packet for BytesMut {
+    fn copy_from(bytes: &[u8]) -> Option<Self> {
+        Some(Self::from(bytes))
+    }
+    fn resize(&mut self, len: usize) -> bool {
+        Self::resize(self, len, 0);
+        true
+    }
+}
+
+/// A chain of reference-counted buffers.
+#[derive(Debug, Default)]
+pub struct ByteChain {
+    parts: VecDeque<Bytes>,
+    len: usize,
+}
+
+impl Chain for ByteChain {
+    const UNBOUNDED: bool = true;
+
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
+        let len = total_len(pieces.clone());
+        if len > 0 {
+            // One part for one send, however many pieces it comes in.
+            let mut part = BytesMut::with_capacity(len);
+            pieces.for_each(|piece| part.extend_from_slice(piece));
+            self.parts.push_back(part.freeze());
+            self.len += len;
+        }
+        true
+    }
+
+    fn drain(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
+        while let Some(part) = self.parts.front_mut() {
+            let offered = part.len();
+            let taken = take(part).min(offered);
+            part.advance(taken);
+            self.len -= taken;
+            if taken < offered {
+                return;
+            }
+            self.parts.pop_front();
+        }
+    }
+
+    fn clear(&mut self) {
+        self.parts.clear();
+        self.len = 0;
+    }
+}
+
+/// Tables on the heap; rings where memory is taken as they are used, or on the heap as well.
+#[derive(Debug)]
+pub struct Growable {
+    sockets: usize,
+    #[cfg(feature = "std")]
+    arena: Arena,
+    /// Connections whose rings were used, and since when.
+    #[cfg(feature = "std")]
+    used: VecDeque<(Instant, TcpId)>,
+}
+
+/// The most sockets of a kind, unless the caller says otherwise.
+const SOCKETS: usize = 1 << 20;
+
+impl Default for Growable {
+    fn default() -> Self {
+        Self::limited(SOCKETS)
+    }
+}
+
+impl Growable {
+    /// Tables that hold at most so many sockets of a kind; the default is 1,048,576.
+    pub fn limited(sockets: usize) -> Self {
+        Self {
+            sockets,
+            #[cfg(feature = "std")]
+            arena: Arena::default(),
+            #[cfg(feature = "std")]
+            used: VecDeque::new(),
+        }
+    }
+}
+
+impl<'a> Storage<'a> for Growable {
+    type Sockets<T> = Vec<T>;
+    type Streams<T> = Vec<T>;
+    type Datagrams<T> = Vec<T>;
+    type Hash<T> = Vec<T>;
+    type Small<T> = Vec<T>;
+    type Queue<T> = VecDeque<T>;
+    type Packets<T> = VecDeque<T>;
+    type Partials<T> = Vec<T>;
+    type Packet = BytesMut;
+    type Kept = BytesMut;
+    type Chain = ByteChain;
+    type Scratch = Box<[u8]>;
+
+    fn socket_limit(&self) -> Option<usize> {
+        Some(self.sockets)
+    }
+
+    fn scratch(&mut self) -> Self::Scratch {
+        // The largest IPv6 packet behind an Ethernet header, and the fragment header that
+        // cutting it takes.
+        vec![0; 14 + 40 + 65535 + 8].into_boxed_slice()
+    }
+
+    fn keep(&mut self, packet: &[u8]) -> Option<BytesMut> {
+        Some(BytesMut::from(packet))
+    }
+
+    fn keep_datagram(&mut self, datagram: &[u8]) -> Option<BytesMut> {
+        self.keep(datagram)
+    }
+
+    fn socket(&mut self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
+        let (receive, transmit) = (receive.clamp(1, LARGEST_RING), transmit.clamp(1, LARGEST_RING));
+        #[cfg(feature = "std")]
+        if let Some(cell) = self.arena.cell(receive, transmit) {
+            return Some(cell);
+        }
+        let socket = tcp::Socket::new(
+            tcp::SocketBuffer::new(zeros(receive)?),
+            tcp::SocketBuffer::new(zeros(transmit)?),
+        );
+        Some(Cell::new(SocketSet::new(Vec::with_capacity(1)), socket))
+    }
+
+    fn recycle(&mut self, cell: Cell<'a>) {
+        drop(cell);
+    }
+
+    #[cfg(feature = "std")]
+    fn note_used(&mut self, now: Instant, id: TcpId) {
+        self.used.push_back((now, id));
+    }
+
+    #[cfg(feature = "std")]
+    fn first_used(&self) -> Option<(Instant, TcpId)> {
+        self.used.front().copied()
+    }
+
+    #[cfg(feature = "std")]
+    fn drop_first_used(&mut self) {
+        self.used.pop_front();
+    }
+
+    fn empty_set(&mut self) -> SocketSet<'a> {
+        SocketSet::new(Vec::new())
+    }
+}
+
+/// Zeros on the heap, or `None` where it has no room for them.
+fn zeros(len: usize) -> Option<Vec<u8>> {
+    let mut zeros = Vec::new();
+    zeros.try_reserve_exact(len).ok()?;
+    zeros.resize(len, 0);
+    Some(zeros)
+}
