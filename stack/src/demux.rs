@@ -6,10 +6,11 @@
 use smoltcp::wire::IpEndpoint;
 
 use crate::port::{BindAddress, Family};
-use crate::slab::Id;
+use crate::slab::{Id, Place, Slab};
 use crate::storage::Storage;
-use crate::table::{Slot, Table};
-use crate::{ListenerId, TcpId, UdpId};
+use crate::table::{Index, Slot, Table};
+use crate::tcp::{Connection, Rest};
+use crate::{ListenerId, TcpId, TcpKind, UdpId};
 
 /// Marks handles of four-tuples in TIME-WAIT.
 #[derive(Debug)]
@@ -51,7 +52,7 @@ type BoundTable<'a, S, V> = Table<Bound, V, <S as Storage<'a>>::Hash<Slot<Bound,
 
 pub(crate) struct Demux<'a, S: Storage<'a>> {
     /// TCP connections, and four-tuples at rest.
-    pub(crate) flows: FlowTable<'a, S, Target>,
+    pub(crate) flows: Index<Target, S::Hash<Slot<(), Target>>>,
     /// The listener that began last at each place.
     pub(crate) listening: BoundTable<'a, S, ListenerId>,
     /// Datagram sockets with a peer.
@@ -64,7 +65,30 @@ pub(crate) struct Demux<'a, S: Storage<'a>> {
     pub(crate) datagram_ports: Table<u16, UdpId, S::Hash<Slot<u16, UdpId>>>,
 }
 
+/// The connections.
+pub(crate) type Connections<'a, S> =
+    Slab<Connection<'a, S>, TcpKind, <S as Storage<'a>>::Streams<Place<Connection<'a, S>>>>;
+
+/// The four-tuples in TIME-WAIT.
+pub(crate) type Rests<'a, S> = Slab<Rest, RestKind, <S as Storage<'a>>::Sockets<Place<Rest>>>;
+
 impl<'a, S: Storage<'a>> Demux<'a, S> {
+    /// Who of these has a four-tuple of TCP.
+    pub(crate) fn target(
+        &self,
+        flow: &Flow,
+        connections: &Connections<'a, S>,
+        rests: &Rests<'a, S>,
+    ) -> Option<Target> {
+        self.flows.find_by(flow, |target| {
+            let ends = match target {
+                Target::Connection(id) => connections.get(id).map(Connection::flow),
+                Target::Rest(id) => rests.get(id).map(Rest::flow),
+            };
+            ends.as_ref() == Some(flow)
+        })
+    }
+
     /// Empty tables, each keyed with what `key` gives next.
     pub(crate) fn new(mut key: impl FnMut() -> [u64; 2]) -> Self {
         Self {

@@ -31,7 +31,7 @@ pub struct Table<K, V, L> {
 
 const SMALLEST: usize = 16;
 
-impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, L> {
+impl<K: Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, L> {
     /// An empty table whose hash is keyed with `key`.
     pub fn new(key: [u64; 2]) -> Self {
         let mut table = Self { slots: L::default(), len: 0, key, _entry: PhantomData };
@@ -57,23 +57,16 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         self.len == 0
     }
 
-    /// The first value under `key`.
-    pub fn get(&self, key: &K) -> Option<V> {
-        self.find(key, |_| true).map(|(_, value)| value)
-    }
-
-    /// The first value under `key` for which `wanted` is true. `wanted` is shown all of them until
-    /// then, in the order in which they were inserted.
-    pub fn find(&self, key: &K, mut wanted: impl FnMut(V) -> bool) -> Option<(usize, V)> {
+    /// The first entry with this hash for which `wanted` is true.
+    fn search(&self, hash: u32, mut wanted: impl FnMut(&K, V) -> bool) -> Option<(usize, V)> {
         if self.slots.is_empty() {
             return None;
         }
-        let hash = self.hash(key);
         let mut at = hash as usize & self.mask();
         for _ in 0..self.slots.len() {
             let slot = self.slots.get(at)?;
             let (stored, value) = slot.entry.as_ref()?;
-            if slot.hash == hash && stored == key && wanted(*value) {
+            if slot.hash == hash && wanted(stored, *value) {
                 return Some((at, *value));
             }
             at = (at + 1) & self.mask();
@@ -81,25 +74,20 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         None
     }
 
-    /// Adds an entry; false when the table is of fixed size and full.
-    pub fn insert(&mut self, key: K, value: V) -> bool {
+    fn add(&mut self, hash: u32, key: K, value: V) -> bool {
         if (self.len + 1) * 4 > self.slots.len() * 3 {
             if self.slots.limit().is_some() {
                 return false;
             }
             self.resize(self.slots.len() * 2);
         }
-        let hash = self.hash(&key);
         self.place(Slot { hash, entry: Some((key, value)) });
         self.len += 1;
         true
     }
 
-    /// Removes the entry (`key`, `value`); false when there is none.
-    pub fn remove(&mut self, key: &K, value: V) -> bool {
-        let Some((mut hole, _)) = self.find(key, |found| found == value) else {
-            return false;
-        };
+    /// Empties the slot at `hole`, which is not empty.
+    fn take_out(&mut self, mut hole: usize) {
         // Backward-shift deletion: no tombstones, so probe chains never grow with churn.
         let mut at = hole;
         loop {
@@ -115,7 +103,6 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         }
         self.write(hole, Slot { hash: 0, entry: None });
         self.len -= 1;
-        true
     }
 
     fn mask(&self) -> usize {
@@ -129,7 +116,7 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
         }
     }
 
-    fn hash(&self, key: &K) -> u32 {
+    fn hash(&self, key: &impl Hash) -> u32 {
         let mut hasher = SipHasher13::new_with_keys(self.key[0], self.key[1]);
         key.hash(&mut hasher);
         hasher.finish() as u32
@@ -160,6 +147,58 @@ impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, 
                 self.place(*slot);
             }
         }
+    }
+}
+
+impl<K: Hash + Eq + Copy, V: Copy + PartialEq, L: List<Slot<K, V>>> Table<K, V, L> {
+    /// The first value under `key`.
+    pub fn get(&self, key: &K) -> Option<V> {
+        self.find(key, |_| true).map(|(_, value)| value)
+    }
+
+    /// The first value under `key` for which `wanted` is true. `wanted` is shown all of them until
+    /// then, in the order in which they were inserted.
+    pub fn find(&self, key: &K, mut wanted: impl FnMut(V) -> bool) -> Option<(usize, V)> {
+        self.search(self.hash(key), |stored, value| stored == key && wanted(value))
+    }
+
+    /// Adds an entry; false when the table is of fixed size and full.
+    pub fn insert(&mut self, key: K, value: V) -> bool {
+        self.add(self.hash(&key), key, value)
+    }
+
+    /// Removes the entry (`key`, `value`); false when there is none.
+    pub fn remove(&mut self, key: &K, value: V) -> bool {
+        let found = self.find(key, |found| found == value);
+        if let Some((at, _)) = found {
+            self.take_out(at);
+        }
+        found.is_some()
+    }
+}
+
+/// A table that does not keep its keys, because what its values stand for has them. Without them it
+/// is a fraction as large, and a packet's way through it touches less memory.
+pub type Index<V, L> = Table<(), V, L>;
+
+impl<V: Copy + PartialEq, L: List<Slot<(), V>>> Index<V, L> {
+    /// The value under `key`, which `is_under` knows by the value.
+    pub fn find_by(&self, key: &impl Hash, is_under: impl Fn(V) -> bool) -> Option<V> {
+        self.search(self.hash(key), |(), value| is_under(value)).map(|(_, value)| value)
+    }
+
+    /// Adds an entry; false when the table is of fixed size and full.
+    pub fn insert_under(&mut self, key: &impl Hash, value: V) -> bool {
+        self.add(self.hash(key), (), value)
+    }
+
+    /// Removes the entry (`key`, `value`); false when there is none.
+    pub fn remove_under(&mut self, key: &impl Hash, value: V) -> bool {
+        let found = self.search(self.hash(key), |(), found| found == value);
+        if let Some((at, _)) = found {
+            self.take_out(at);
+        }
+        found.is_some()
     }
 }
 
@@ -225,6 +264,35 @@ mod tests {
                 assert_eq!(found, expected, "seed {seed}");
             }
         }
+    }
+
+    #[test]
+    fn an_index_tells_entries_apart_by_what_they_stand_for() {
+        let keys: Vec<u32> = (0..10_000).collect();
+        let mut index: Index<u32, Vec<Slot<(), u32>>> = Index::new([1, 2]);
+        let find = |index: &Index<u32, Vec<Slot<(), u32>>>, key: u32| {
+            index.find_by(&key, |value| keys[value as usize] == key)
+        };
+        for &key in &keys {
+            assert!(index.insert_under(&key, key));
+        }
+        for key in (0..10_000).step_by(3) {
+            assert!(!index.remove_under(&key, key + 1));
+            assert!(index.remove_under(&key, key));
+        }
+        for &key in &keys {
+            let expected = if key % 3 == 0 { None } else { Some(key) };
+            assert_eq!(find(&index, key), expected, "{key}");
+        }
+        // All under one key: nobody but the caller can tell them apart.
+        let mut index: Index<u32, Vec<Slot<(), u32>>> = Index::new([1, 2]);
+        for value in 0..100 {
+            assert!(index.insert_under(&0, value));
+        }
+        for value in 0..100 {
+            assert_eq!(index.find_by(&0, |found| found == value), Some(value));
+        }
+        assert_eq!(index.find_by(&0, |found| found == 100), None);
     }
 
     #[test]

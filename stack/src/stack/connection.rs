@@ -5,7 +5,6 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpListenEndpoint;
 
 use super::{Core, Exhausted, HEADER, Sent, TURN};
-use crate::config::ConnectPolicy;
 use crate::demux::{Flow, Target};
 use crate::event::{
     Asked, Cause, CauseKind, Evidence, Happened, PacketEvidence, Silence, SocketRef,
@@ -14,7 +13,7 @@ use crate::interface::Size;
 use crate::link::Link;
 use crate::net::Hop;
 use crate::port::Family;
-use crate::storage::{Cell, Chain, Fifo, Storage, total_len};
+use crate::storage::{Cell, Chain, Fifo, Rare, Storage, total_len};
 use crate::tcp::handshake::{Due, Handshake, later};
 use crate::tcp::keep_alive::Prober;
 use crate::tcp::segment::{FIN, RST, Segment, write_ack};
@@ -79,7 +78,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         request: &Connect,
     ) -> Result<TcpId, OpenError> {
         let flow = Flow { local: request.local, remote: request.remote };
-        if self.demux.flows.get(&flow).is_some() {
+        if self.target(&flow).is_some() {
             return Err(OpenError::InUse);
         }
         let receive = request.receive_buffer.unwrap_or(self.config.receive_buffer);
@@ -92,22 +91,18 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             return Err(OpenError::Route(RouteError::NoRoute));
         }
         let timing = request.syn.unwrap_or(self.config.syn);
-        let connection = Connection {
-            passive: false,
-            policy: request.policy,
-            options: TcpOptions {
-                max_rt: request.max_rt,
-                hop_limit: request.hop_limit,
-                traffic_class: request.traffic_class,
-                ..TcpOptions::default()
-            },
-            role: Role::Owned,
-            owner: request.owner,
-            ..self.connection(now, flow, cell, request.flow_label)
-        };
-        let handshake = Handshake::new(timing, request.max_rt, now);
-        self.enter(flow, Connection { handshake: Some(handshake), ..connection })
-            .map_err(|Exhausted| OpenError::Exhausted)
+        let mut connection = self.connection(now, flow, cell, request.flow_label);
+        connection.owner = request.owner;
+        connection.set_options(&TcpOptions {
+            max_rt: request.max_rt,
+            hop_limit: request.hop_limit,
+            traffic_class: request.traffic_class,
+            ..TcpOptions::default()
+        });
+        let mut handshake = Handshake::new(timing, request.max_rt, now);
+        handshake.policy = request.policy;
+        connection.handshake.put(handshake);
+        self.enter(flow, connection).map_err(|Exhausted| OpenError::Exhausted)
     }
 
     /// A connection for a SYN that a listener wants.
@@ -127,15 +122,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.storage.recycle(cell);
             return None;
         }
-        let connection = Connection {
-            passive: true,
-            role: Role::Waiting(listener),
-            owner,
-            options: wanted.options,
-            ..self.connection(now, flow, cell, 0)
-        };
-        let handshake = Handshake::new(self.config.syn, None, now);
-        let id = self.enter(flow, Connection { handshake: Some(handshake), ..connection }).ok()?;
+        let mut connection = self.connection(now, flow, cell, 0);
+        connection.passive = true;
+        connection.role = Role::Waiting(listener);
+        connection.owner = owner;
+        connection.set_options(&wanted.options);
+        connection.handshake.put(Handshake::new(self.config.syn, None, now));
+        let id = self.enter(flow, connection).ok()?;
         if let Some(listener) = self.listeners.get_mut(listener) {
             listener.half_open += 1;
         }
@@ -176,9 +169,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             remote: flow.remote,
             role: Role::Owned,
             passive: false,
-            policy: ConnectPolicy::IMMEDIATE,
-            options: TcpOptions::default(),
-            handshake: None,
+            options: S::Rare::default(),
+            handshake: S::Rare::default(),
             handshake_segments: 0,
             stage: Stage::new(path, now),
             prober: Prober::new(now),
@@ -189,9 +181,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             on_loopback,
             attached: false,
             connected_at: None,
-            cause: None,
-            soft_error: None,
-            neighbor_silence: None,
+            trouble: S::Rare::default(),
             release_ends: None,
             waiting: None,
             holds: None,
@@ -213,7 +203,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 return Err(Exhausted);
             }
         };
-        if !self.demux.flows.insert(flow, Target::Connection(id)) {
+        if !self.demux.flows.insert_under(&flow, Target::Connection(id)) {
             if let Some(Connection { cell: Some(cell), .. }) = self.connections.remove(id) {
                 self.storage.recycle(cell);
             }
@@ -229,7 +219,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// A connection that takes a send, of which fewer than `limit` bytes are queued.
     fn sendable(&mut self, id: TcpId, limit: usize) -> Result<&mut Connection<'a, S>, SendError> {
         let Some(connection) = self.held_mut(id) else { return Err(SendError::NotConnected) };
-        if let Some(cause) = connection.cause {
+        if let Some(cause) = connection.cause() {
             return Err(SendError::Failed(cause));
         }
         if connection.shutdown {
@@ -378,14 +368,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if !connection.attached {
             return;
         }
-        let handshake = connection.handshake.as_ref().map(Handshake::deadline);
+        let handshake = connection.handshake.get().map(Handshake::deadline);
         let budget =
-            connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
+            connection.options().max_rt.and_then(|budget| connection.stage.budget_ends(budget));
         let stalled = connection.stalled();
         let probe = connection.probe_at();
         let smoltcp = match &mut connection.cell {
             Some(cell) if !connection.dirty => {
-                if connection.handshake.as_ref().is_some_and(Handshake::started)
+                if connection.handshake.get().is_some_and(Handshake::started)
                     && matches!(cell.socket().state(), State::SynSent | State::Listen)
                     || (connection.passive && cell.socket().state() == State::SynReceived)
                 {
@@ -448,7 +438,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn deadline(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if let Some(handshake) = &connection.handshake {
+        if let Some(handshake) = connection.handshake.get() {
             match handshake.due(now) {
                 Due::End => {
                     self.handshake_ended(now, id);
@@ -457,7 +447,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 Due::Send => {
                     if connection.withheld() {
                         self.repeat_handshake(now, id, departing);
-                    } else if let Some(handshake) = &mut connection.handshake {
+                    } else if let Some(handshake) = connection.handshake.get_mut() {
                         handshake.repeat(now);
                     }
                     self.schedule(now, id);
@@ -467,7 +457,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
         }
         let budget =
-            connection.options.max_rt.and_then(|budget| connection.stage.budget_ends(budget));
+            connection.options().max_rt.and_then(|budget| connection.stage.budget_ends(budget));
         if budget.is_some_and(|end| end <= now) {
             self.give_up(now, id);
             return;
@@ -486,7 +476,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Asks whether the peer is still there, or gives up because it did not answer.
     fn probe(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(keep) = connection.options.keep_alive else { return };
+        let Some(keep) = connection.options().keep_alive else { return };
         let (local, remote) = (connection.local, connection.remote);
         if connection.prober.spent(&keep) {
             let Prober { sent, first: since, .. } = connection.prober;
@@ -510,7 +500,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Sends the SYN or SYN|ACK once more.
     pub(super) fn repeat_handshake(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let Some(handshake) = &mut connection.handshake else { return };
+        let Some(handshake) = connection.handshake.get_mut() else { return };
         let len = handshake.copy().len();
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
         packet.copy_from_slice(handshake.copy());
@@ -524,15 +514,16 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn handshake_ended(&mut self, now: Instant, id: TcpId) {
         let Some(connection) = self.connections.get(id) else { return };
-        let Some(handshake) = &connection.handshake else { return };
+        let Some(handshake) = connection.handshake.get() else { return };
         let asking = connection
             .waiting
             .and_then(|waiting| self.waiting.neighbor(waiting))
             .and_then(|neighbor| self.net.unanswered(now, neighbor));
-        let neighbor = match (connection.neighbor_silence, asking) {
-            (Some(before), Some(asking)) => Some(before.and_then(asking)),
-            (before, asking) => before.or(asking),
-        };
+        let neighbor =
+            match (connection.trouble().and_then(|trouble| trouble.neighbor_silence), asking) {
+                (Some(before), Some(asking)) => Some(before.and_then(asking)),
+                (before, asking) => before.or(asking),
+            };
         let silence = match neighbor {
             // No SYN ever left: the neighbor's silence is the evidence.
             Some(silence) if handshake.left == 0 => {
@@ -565,11 +556,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     pub(super) fn fail(&mut self, id: TcpId, cause: Cause) {
         self.detach(id);
         let Some(connection) = self.connections.get_mut(id) else { return };
-        connection.cause = Some(cause);
-        if let Some(handshake) = &connection.handshake {
+        connection.fail(cause);
+        let handshake = connection.handshake.take();
+        if let Some(handshake) = &handshake {
             connection.handshake_segments = handshake.sent();
         }
-        let half_open = connection.handshake.take().is_some();
+        let half_open = handshake.is_some();
         let chained = connection.chain.len();
         connection.chain.clear();
         self.chained -= chained;
@@ -595,9 +587,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Takes a connection out of the demultiplexer and of every timer.
     pub(super) fn detach(&mut self, id: TcpId) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        let flow = Flow { local: connection.local, remote: connection.remote };
+        let flow = connection.flow();
         if core::mem::take(&mut connection.attached) {
-            self.demux.flows.remove(&flow, Target::Connection(id));
+            self.demux.flows.remove_under(&flow, Target::Connection(id));
         }
         self.deadlines.set(id.index(), None);
         if let Some(binding) = connection.holds.take() {
@@ -698,10 +690,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if connection.cause.is_some() {
+        if connection.cause().is_some() {
             return;
         }
-        let handshaking = connection.handshake.is_some();
+        let handshaking = connection.handshake.get().is_some();
         if handshaking && !matches!(after, State::SynSent | State::SynReceived | State::Listen) {
             if after != State::Closed {
                 self.handshake_completed(now, id, departing);
@@ -764,7 +756,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             connection.handshake_segments = handshake.sent();
         }
         connection.connected_at = Some(now);
-        connection.soft_error = None;
+        // What was wrong on the way is over.
+        connection.trouble.take();
         let Role::Waiting(listener_id) = connection.role else {
             self.happened(id, Happened::CONNECTED | Happened::WRITABLE);
             return;

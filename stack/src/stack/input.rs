@@ -18,7 +18,7 @@ use crate::net::{
     sanity,
 };
 use crate::port::Transport;
-use crate::storage::{Fifo, Storage};
+use crate::storage::{Fifo, Rare, Storage};
 use crate::tcp::segment::{ACK, RST, SYN, Segment, past, write_ack};
 use crate::tcp::stage::Verdict;
 use crate::tcp::{Phase, Role};
@@ -274,7 +274,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         departing: &mut [u8],
     ) {
         let flow = Flow { local: segment.destination, remote: segment.source };
-        match self.demux.flows.get(&flow) {
+        match self.target(&flow) {
             Some(Target::Connection(id)) => {
                 self.counters.segments += 1;
                 self.connection_input(arrival, id, segment, packet, departing);
@@ -376,7 +376,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
         }
         // Only while the handshake's own copies are out does smoltcp get a moved clock.
-        let at = match &connection.handshake {
+        let at = match connection.handshake.get() {
             Some(handshake) if connection.withheld() && handshake.started() => {
                 handshake.arrival(now)
             }
@@ -436,8 +436,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn refused(&mut self, id: TcpId, evidence: PacketEvidence) {
         let Some(connection) = self.connections.get_mut(id) else { return };
-        if let OnReset::Retry(delay) = connection.policy.reset
-            && let Some(handshake) = &mut connection.handshake
+        if let Some(handshake) = connection.handshake.get_mut()
+            && let OnReset::Retry(delay) = handshake.policy.reset
             && handshake.retry_after_reset(evidence.at, delay)
         {
             self.schedule(evidence.at, id);
@@ -500,7 +500,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     ) -> bool {
         let connection = match error.protocol {
             Transport::Tcp => {
-                let Some(Target::Connection(id)) = self.demux.flows.get(&flow) else {
+                let Some(Target::Connection(id)) = self.target(&flow) else {
                     return false;
                 };
                 if !self.quotes_flight(id, error) {
@@ -535,18 +535,19 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         kind: CauseKind,
         evidence: PacketEvidence,
     ) -> bool {
-        let Some(Target::Connection(id)) = self.demux.flows.get(&flow) else { return false };
+        let Some(Target::Connection(id)) = self.target(&flow) else { return false };
         if !self.quotes_flight(id, error) {
             return false;
         }
         let Some(connection) = self.connections.get_mut(id) else { return false };
         let connecting = connection.phase() == Phase::Connecting && !connection.passive;
-        if connecting && connection.policy.icmp == OnError::Fail {
+        let policy = connection.handshake.get().map(|handshake| handshake.policy.icmp);
+        if connecting && policy == Some(OnError::Fail) {
             let at = evidence.at;
             self.fail(id, Cause { kind, at, evidence: Evidence::Packet(evidence) });
         } else {
             // RFC 1122, section 4.2.3.9 and RFC 5461: a hint, no verdict.
-            connection.soft_error = Some(evidence);
+            connection.trouble_mut().soft_error = Some(evidence);
             self.happened(id, Happened::SOFT_ERROR);
         }
         true
@@ -633,12 +634,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some(packet) = departing.get_mut(HEADER..HEADER + len) else { return };
         connection.mark(packet);
         // With a budget of time there is no count.
-        let retries = connection.options.max_rt.is_none().then_some(retries);
+        let retries = connection.options().max_rt.is_none().then_some(retries);
         if connection.stage.depart(now, packet, retries) == Departure::GiveUp {
             self.give_up(now, id);
             return;
         }
-        let begins = match &mut connection.handshake {
+        let begins = match connection.handshake.get_mut() {
             Some(handshake) if !handshake.started() => {
                 handshake.keep(now, packet);
                 true

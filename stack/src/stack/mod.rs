@@ -20,7 +20,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
 
 use crate::config::{Config, Route};
-use crate::demux::{Demux, Flow, RestId, RestKind};
+use crate::demux::{Connections, Demux, Flow, RestId, Rests, Target};
 use crate::event::{Event, Happened, SocketRef};
 use crate::interface::Ip;
 use crate::link::Link;
@@ -31,11 +31,11 @@ use crate::random::next_random;
 use crate::slab::{Place, Slab};
 use crate::storage::{Fifo, Storage};
 use crate::tcp::handshake::later;
-use crate::tcp::{Connection, Listener, Rest, Role, RouteError};
+use crate::tcp::{Listener, Role, RouteError};
 use crate::timer::{Deadlines, Entry};
 use crate::udp::UdpSocket;
 use crate::waiting::WaitingRoom;
-use crate::{ListenerId, ListenerKind, TcpId, TcpKind, UdpId, UdpKind};
+use crate::{ListenerId, ListenerKind, TcpId, UdpId, UdpKind};
 
 /// How many frames, packets or sockets one call of [`Stack::poll`] works on at the most, each.
 pub const TURN: usize = 64;
@@ -320,10 +320,10 @@ struct Core<'a, L: Link, S: Storage<'a>> {
     nobody: SocketSet<'a>,
     ports: Ports<'a, S>,
     demux: Demux<'a, S>,
-    connections: Slab<Connection<'a, S>, TcpKind, S::Streams<Place<Connection<'a, S>>>>,
+    connections: Connections<'a, S>,
     listeners: Slab<Listener<'a, S>, ListenerKind, S::Sockets<Place<Listener<'a, S>>>>,
     datagrams: Slab<UdpSocket<'a, S>, UdpKind, S::Datagrams<Place<UdpSocket<'a, S>>>>,
-    rests: Slab<Rest, RestKind, S::Sockets<Place<Rest>>>,
+    rests: Rests<'a, S>,
     /// All rest equally long, so the oldest ends first.
     resting: S::Queue<RestId>,
     deadlines: Deadlines<S::Sockets<Entry>, S::Sockets<u32>>,
@@ -518,11 +518,11 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
             }
             BindAddress::Any(_) | BindAddress::AnyDual => self.core.net.source_for(remote.addr),
         };
-        let Core { ports, demux, .. } = &mut self.core;
+        let Core { ports, demux, connections, rests, .. } = &mut self.core;
         ports.bind_ephemeral(transport, address, Some(remote), share, |port| {
             let Some(source) = source else { return true };
             let flow = Flow { local: IpEndpoint::new(source, port), remote };
-            transport == Transport::Udp || demux.flows.get(&flow).is_none()
+            transport == Transport::Udp || demux.target(&flow, connections, rests).is_none()
         })
     }
 
@@ -695,6 +695,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
         }
         None
+    }
+
+    /// Who has a four-tuple of TCP.
+    fn target(&self, flow: &Flow) -> Option<Target> {
+        self.demux.target(flow, &self.connections, &self.rests)
     }
 
     fn happened(&mut self, id: TcpId, what: Happened) {

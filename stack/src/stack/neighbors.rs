@@ -8,7 +8,7 @@ use crate::config::OnError;
 use crate::event::{Cause, CauseKind, Evidence, Happened, Silence, SocketRef};
 use crate::link::{FrameMeta, Link};
 use crate::net::{REPLY_LEN, REPORT_LEN, Resolution};
-use crate::storage::Storage;
+use crate::storage::{Rare, Storage};
 use crate::tcp::Phase;
 
 impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
@@ -54,7 +54,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     /// Notes that a segment of the handshake has left this stack.
     pub(super) fn left(&mut self, id: crate::TcpId) {
         if let Some(connection) = self.connections.get_mut(id)
-            && let Some(handshake) = &mut connection.handshake
+            && let Some(handshake) = connection.handshake.get_mut()
         {
             handshake.left += 1;
         }
@@ -66,13 +66,18 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 let Some(connection) = self.connections.get_mut(id) else { return };
                 connection.waiting = None;
                 // A patient attempt asks anew with each SYN: all of it is one silence.
-                let silence = match connection.neighbor_silence {
+                let noted = &mut connection.trouble_mut().neighbor_silence;
+                let silence = match *noted {
                     Some(before) => before.and_then(silence),
                     None => silence,
                 };
-                connection.neighbor_silence = Some(silence);
-                let fatal = connection.phase() == Phase::Connecting
-                    && (connection.passive || connection.policy.neighbor == OnError::Fail);
+                *noted = Some(silence);
+                let patient = connection
+                    .handshake
+                    .get()
+                    .is_some_and(|handshake| handshake.policy.neighbor != OnError::Fail);
+                let fatal =
+                    connection.phase() == Phase::Connecting && (connection.passive || !patient);
                 if fatal {
                     let kind = CauseKind::HostUnreachable;
                     self.fail(id, Cause { kind, at: now, evidence: Evidence::Silence(silence) });

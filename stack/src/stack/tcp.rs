@@ -233,11 +233,11 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// Changes options.
     pub fn tcp_set(&mut self, now: Instant, id: TcpId, options: &TcpOptions) {
         if let Some(connection) = self.core.held_mut(id) {
-            if options.keep_alive.is_some() && connection.options.keep_alive.is_none() {
+            if options.keep_alive.is_some() && connection.options().keep_alive.is_none() {
                 // Nobody asked whether the peer was there before: silence begins now.
                 connection.prober.heard(now);
             }
-            connection.options = *options;
+            connection.set_options(options);
             connection.apply();
             self.core.service(now, id, self.departing.as_mut());
         }

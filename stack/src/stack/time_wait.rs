@@ -47,7 +47,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         if let Ok(rest) = self.rests.insert(rest) {
             let flow = Flow { local, remote };
-            if self.demux.flows.insert(flow, Target::Rest(rest))
+            if self.demux.flows.insert_under(&flow, Target::Rest(rest))
                 && self.resting.push_back(rest).is_ok()
             {
                 return;
@@ -58,8 +58,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
 
     fn end_rest(&mut self, id: RestId) {
         if let Some(rest) = self.rests.remove(id) {
-            let flow = Flow { local: rest.local, remote: rest.remote };
-            self.demux.flows.remove(&flow, Target::Rest(id));
+            let flow = rest.flow();
+            self.demux.flows.remove_under(&flow, Target::Rest(id));
         }
     }
 

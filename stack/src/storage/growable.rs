@@ -12,7 +12,7 @@ use smoltcp::time::Instant;
 
 #[cfg(feature = "std")]
 use super::arena::Arena;
-use super::{Cell, Chain, Fifo, List, Packet, Storage, total_len};
+use super::{Cell, Chain, Fifo, List, Packet, Rare, Storage, total_len};
 #[cfg(feature = "std")]
 use crate::TcpId;
 
@@ -60,6 +60,27 @@ impl<T> Fifo<T> for VecDeque<T> {
     }
 }
 
+impl<T> Rare<T> for Option<Box<T>> {
+    fn get(&self) -> Option<&T> {
+        self.as_deref()
+    }
+    fn get_mut(&mut self) -> Option<&mut T> {
+        self.as_deref_mut()
+    }
+    fn get_or_default(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        self.get_or_insert_default()
+    }
+    fn put(&mut self, value: T) {
+        *self = Some(Box::new(value));
+    }
+    fn take(&mut self) -> Option<T> {
+        self.take().map(|value| *value)
+    }
+}
+
 impl Packet for BytesMut {
     fn copy_from(bytes: &[u8]) -> Option<Self> {
         Some(Self::from(bytes))
@@ -70,9 +91,12 @@ impl Packet for BytesMut {
     }
 }
 
-/// A chain of reference-counted buffers.
+/// A chain of reference-counted buffers, with a place on the heap while there is something in it.
 #[derive(Debug, Default)]
-pub struct ByteChain {
+pub struct ByteChain(Option<Box<Parts>>);
+
+#[derive(Debug, Default)]
+struct Parts {
     parts: VecDeque<Bytes>,
     len: usize,
 }
@@ -81,7 +105,7 @@ impl Chain for ByteChain {
     const UNBOUNDED: bool = true;
 
     fn len(&self) -> usize {
-        self.len
+        self.0.as_ref().map_or(0, |chain| chain.len)
     }
 
     fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
@@ -90,28 +114,30 @@ impl Chain for ByteChain {
             // One part for one send, however many pieces it comes in.
             let mut part = BytesMut::with_capacity(len);
             pieces.for_each(|piece| part.extend_from_slice(piece));
-            self.parts.push_back(part.freeze());
-            self.len += len;
+            let chain = self.0.get_or_insert_default();
+            chain.parts.push_back(part.freeze());
+            chain.len += len;
         }
         true
     }
 
     fn drain(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
-        while let Some(part) = self.parts.front_mut() {
+        let Some(chain) = &mut self.0 else { return };
+        while let Some(part) = chain.parts.front_mut() {
             let offered = part.len();
             let taken = take(part).min(offered);
             part.advance(taken);
-            self.len -= taken;
+            chain.len -= taken;
             if taken < offered {
                 return;
             }
-            self.parts.pop_front();
+            chain.parts.pop_front();
         }
+        self.clear();
     }
 
     fn clear(&mut self) {
-        self.parts.clear();
-        self.len = 0;
+        self.0 = None;
     }
 }
 
@@ -157,6 +183,7 @@ impl<'a> Storage<'a> for Growable {
     type Queue<T> = VecDeque<T>;
     type Packets<T> = VecDeque<T>;
     type Partials<T> = Vec<T>;
+    type Rare<T> = Option<Box<T>>;
     type Packet = BytesMut;
     type Kept = BytesMut;
     type Chain = ByteChain;

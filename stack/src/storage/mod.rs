@@ -89,6 +89,44 @@ pub trait Packet: AsRef<[u8]> + AsMut<[u8]> + Sized {
     fn resize(&mut self, len: usize) -> bool;
 }
 
+/// A value that most sockets do not have: behind a pointer where there is a heap, in place where
+/// there is none.
+pub trait Rare<T>: Default {
+    /// The value, if there is one.
+    fn get(&self) -> Option<&T>;
+    /// The value, if there is one, mutably.
+    fn get_mut(&mut self) -> Option<&mut T>;
+    /// The value; a default one if there was none.
+    fn get_or_default(&mut self) -> &mut T
+    where
+        T: Default;
+    /// Puts a value in place of what there was.
+    fn put(&mut self, value: T);
+    /// Takes the value out.
+    fn take(&mut self) -> Option<T>;
+}
+
+impl<T> Rare<T> for Option<T> {
+    fn get(&self) -> Option<&T> {
+        self.as_ref()
+    }
+    fn get_mut(&mut self) -> Option<&mut T> {
+        self.as_mut()
+    }
+    fn get_or_default(&mut self) -> &mut T
+    where
+        T: Default,
+    {
+        self.get_or_insert_default()
+    }
+    fn put(&mut self, value: T) {
+        *self = Some(value);
+    }
+    fn take(&mut self) -> Option<T> {
+        self.take()
+    }
+}
+
 /// Bytes accepted from a send that do not fit into the socket's ring yet, in order.
 ///
 /// Without a heap there is no such chain and a send is accepted in part.
@@ -150,6 +188,8 @@ pub trait Storage<'a> {
     /// Packets of which fragments are missing. May have no place at all: then fragments are
     /// dropped.
     type Partials<T>: List<T>;
+    /// What most sockets do not have, or not for long.
+    type Rare<T>: Rare<T>;
     /// One packet.
     type Packet: Packet;
     /// A packet or a datagram that waits in a queue.
@@ -383,6 +423,7 @@ impl<
     type Queue<E> = heapless::Deque<E, N>;
     type Packets<E> = heapless::Deque<E, 4>;
     type Partials<E> = heapless::Vec<E, R>;
+    type Rare<E> = Option<E>;
     type Packet = heapless::Vec<u8, F>;
     type Kept = Pooled<'a>;
     type Chain = NoChain;

@@ -8,7 +8,7 @@
 
 use smoltcp::time::{Duration, Instant};
 
-use crate::config::SynTiming;
+use crate::config::{ConnectPolicy, SynTiming};
 
 /// The longest SYN: 40 bytes of IPv6, 20 of TCP, 40 of options.
 const LONGEST: usize = 100;
@@ -16,6 +16,8 @@ const LONGEST: usize = 100;
 /// A SYN or SYN|ACK and when it is sent again.
 #[derive(Debug)]
 pub(crate) struct Handshake {
+    /// What the attempt does with errors.
+    pub(crate) policy: ConnectPolicy,
     copy: heapless::Vec<u8, LONGEST>,
     timing: SynTiming,
     /// Replaces the schedule's end: the budget of TCP_MAXRT.
@@ -43,6 +45,7 @@ pub(crate) enum Due {
 impl Handshake {
     pub(crate) fn new(timing: SynTiming, budget: Option<Duration>, now: Instant) -> Self {
         Self {
+            policy: ConnectPolicy::IMMEDIATE,
             copy: heapless::Vec::new(),
             timing,
             budget,

@@ -58,8 +58,8 @@ pub(crate) struct Measure {
     /// What is being timed: its end, and when it was sent. Never anything that was sent twice
     /// (RFC 6298, section 3).
     timed: Option<(TcpSeqNumber, Instant)>,
-    pub(crate) rtt: Option<Duration>,
-    pub(crate) min_rtt: Option<Duration>,
+    rtt: Span,
+    min_rtt: Span,
     pub(crate) bytes_out: u64,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_reordered: u64,
@@ -71,6 +71,23 @@ pub(crate) struct Measure {
     duplicates: u32,
     fast: bool,
     timed_out: bool,
+}
+
+/// A round-trip time of at most 71 minutes in four bytes, or none.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span(u32);
+
+impl From<Duration> for Span {
+    fn from(time: Duration) -> Self {
+        // No sample is shorter than the granularity.
+        Self(u32::try_from(time.total_micros()).unwrap_or(u32::MAX))
+    }
+}
+
+impl From<Span> for Option<Duration> {
+    fn from(span: Span) -> Self {
+        (span.0 > 0).then(|| Duration::from_micros(span.0.into()))
+    }
 }
 
 impl Measure {
@@ -111,8 +128,18 @@ impl Measure {
             self.timed = None;
             let sample = (now - at).max(GRANULARITY);
             // RFC 6298, section 2: alpha is 1/8, and the first sample is taken as it is.
-            self.rtt = Some(self.rtt.map_or(sample, |smoothed| (smoothed * 7 + sample) / 8));
-            self.min_rtt = Some(self.min_rtt.map_or(sample, |least| least.min(sample)));
+            self.rtt = self.rtt().map_or(sample, |smoothed| (smoothed * 7 + sample) / 8).into();
+            self.min_rtt = self.min_rtt().map_or(sample, |least| least.min(sample)).into();
         }
+    }
+
+    /// The smoothed round-trip time, once there was a sample.
+    pub(crate) fn rtt(&self) -> Option<Duration> {
+        self.rtt.into()
+    }
+
+    /// The shortest one.
+    pub(crate) fn min_rtt(&self) -> Option<Duration> {
+        self.min_rtt.into()
     }
 }

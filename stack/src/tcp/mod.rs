@@ -16,10 +16,11 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpEndpoint, TcpSeqNumber};
 
 use crate::config::{ConnectPolicy, SynTiming};
+use crate::demux::Flow;
 use crate::event::{Cause, Happened, PacketEvidence, Silence};
 use crate::net::mark;
 use crate::port::{BindAddress, BindError, Binding};
-use crate::storage::{Cell, Chain, Storage};
+use crate::storage::{Cell, Chain, Rare, Storage};
 use crate::waiting::WaitingId;
 use crate::{ListenerId, TcpId};
 use handshake::Handshake;
@@ -262,10 +263,10 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) role: Role,
     /// The peer began.
     pub(crate) passive: bool,
-    pub(crate) policy: ConnectPolicy,
-    pub(crate) options: TcpOptions,
+    /// Absent where they are the default ones.
+    pub(crate) options: S::Rare<TcpOptions>,
     /// Present until the handshake has ended.
-    pub(crate) handshake: Option<Handshake>,
+    pub(crate) handshake: S::Rare<Handshake>,
     pub(crate) handshake_segments: u32,
     pub(crate) stage: Stage,
     pub(crate) prober: Prober,
@@ -281,9 +282,8 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     /// The demultiplexer knows it.
     pub(crate) attached: bool,
     pub(crate) connected_at: Option<Instant>,
-    pub(crate) cause: Option<Cause>,
-    pub(crate) soft_error: Option<PacketEvidence>,
-    pub(crate) neighbor_silence: Option<Silence>,
+    /// Absent until something goes wrong.
+    pub(crate) trouble: S::Rare<Trouble>,
     /// When a released connection is given up.
     pub(crate) release_ends: Option<Instant>,
     pub(crate) waiting: Option<WaitingId>,
@@ -298,7 +298,49 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) returned: u32,
 }
 
+/// What went wrong with a connection.
+#[derive(Debug, Default)]
+pub(crate) struct Trouble {
+    /// What it failed with.
+    cause: Option<Cause>,
+    /// The last ICMP error that did not end it.
+    pub(crate) soft_error: Option<PacketEvidence>,
+    /// What a neighbor did not answer.
+    pub(crate) neighbor_silence: Option<Silence>,
+}
+
 impl<'a, S: Storage<'a>> Connection<'a, S> {
+    pub(crate) fn flow(&self) -> Flow {
+        Flow { local: self.local, remote: self.remote }
+    }
+
+    pub(crate) fn cause(&self) -> Option<Cause> {
+        self.trouble.get()?.cause
+    }
+
+    pub(crate) fn trouble(&self) -> Option<&Trouble> {
+        self.trouble.get()
+    }
+
+    pub(crate) fn trouble_mut(&mut self) -> &mut Trouble {
+        self.trouble.get_or_default()
+    }
+
+    pub(crate) fn fail(&mut self, cause: Cause) {
+        self.trouble_mut().cause = Some(cause);
+    }
+
+    pub(crate) fn options(&self) -> TcpOptions {
+        self.options.get().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_options(&mut self, options: &TcpOptions) {
+        self.options.take();
+        if *options != TcpOptions::default() {
+            self.options.put(*options);
+        }
+    }
+
     pub(crate) fn state(&self) -> State {
         self.cell.as_ref().map_or(State::Closed, |cell| cell.socket().state())
     }
@@ -307,7 +349,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
     /// handshake's own timer. It ends with the state, not with the handshake: in a simultaneous
     /// open the SYN|ACK is smoltcp's to send.
     pub(crate) fn withheld(&self) -> bool {
-        self.handshake.as_ref().is_some_and(Handshake::started)
+        self.handshake.get().is_some_and(Handshake::started)
             && match self.state() {
                 State::SynSent | State::Listen => true,
                 State::SynReceived => self.passive,
@@ -333,7 +375,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match (self.cause, self.connected_at) {
+        match (self.cause(), self.connected_at) {
             (Some(_), _) => Phase::Failed,
             (None, Some(_)) => Phase::Connected,
             (None, None) => Phase::Connecting,
@@ -359,12 +401,12 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
             sent_fin: self.shutdown,
             queued: self.queued(),
             room: socket.map_or(0, |socket| socket.send_capacity() - socket.send_queue()),
-            cause: self.cause,
-            soft_error: self.soft_error,
+            cause: self.cause(),
+            soft_error: self.trouble().and_then(|trouble| trouble.soft_error),
             connected_at: self.connected_at,
             handshake_segments: self
                 .handshake
-                .as_ref()
+                .get()
                 .map_or(self.handshake_segments, Handshake::sent),
             state: socket.map(smoltcp::socket::tcp::Socket::state),
         }
@@ -372,8 +414,9 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
 
     /// Gives a packet what all packets of the connection have, whoever wrote it.
     pub(crate) fn mark(&self, packet: &mut [u8]) {
-        mark::set_traffic_class(packet, self.options.traffic_class);
-        if let Some(limit) = self.options.hop_limit.filter(|&limit| limit != 0) {
+        let options = self.options();
+        mark::set_traffic_class(packet, options.traffic_class);
+        if let Some(limit) = options.hop_limit.filter(|&limit| limit != 0) {
             segment::set_hop_limit(packet, limit);
         }
         if self.stage.flow_label() != 0 {
@@ -409,7 +452,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
 
     /// When an idle connection is probed, or given up because nobody answers.
     pub(crate) fn probe_at(&self) -> Option<Instant> {
-        let keep = self.options.keep_alive.as_ref()?;
+        let keep = self.options.get()?.keep_alive.as_ref()?;
         // What waits to be sent or to be acknowledged has timers of its own.
         let idle = matches!(self.state(), State::Established | State::CloseWait | State::FinWait2)
             && self.queued() == 0
@@ -419,7 +462,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
 
     /// Applies the options to the socket.
     pub(crate) fn apply(&mut self) {
-        let (options, on_loopback) = (self.options, self.on_loopback);
+        let (options, on_loopback) = (self.options(), self.on_loopback);
         let Some(cell) = &mut self.cell else { return };
         let socket = cell.socket_mut();
         // smoltcp's own time-out closes idle connections; ours counts what is unanswered.
@@ -476,4 +519,10 @@ pub(crate) struct Rest {
     pub(crate) expected: TcpSeqNumber,
     pub(crate) window: u16,
     pub(crate) ends: Instant,
+}
+
+impl Rest {
+    pub(crate) fn flow(&self) -> Flow {
+        Flow { local: self.local, remote: self.remote }
+    }
 }
