@@ -423,6 +423,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                 connection.returned = connection.passed();
                 if let Some(cell) = &mut connection.cell {
                     cell.give_back();
+                    self.counters.rings_returned += 1;
                 }
             }
         }

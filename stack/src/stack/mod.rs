@@ -172,6 +172,8 @@ pub struct Counters {
     pub icmp_matched: u64,
     /// ICMP errors about nothing that is in flight here.
     pub icmp_unmatched: u64,
+    /// Times that an idle connection's rings gave their memory back.
+    pub rings_returned: u64,
     /// Packets that no socket is asked about: ICMP that is no error, and other protocols.
     pub others: u64,
     /// Sockets that smoltcp was asked about: at most a few a packet, whatever their number.
@@ -230,6 +232,7 @@ impl Counters {
             icmp_withheld: _,
             icmp_matched,
             icmp_unmatched,
+            rings_returned: _,
             others,
             sockets_touched: _,
         } = self;

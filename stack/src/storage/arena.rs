@@ -259,3 +259,6 @@ fn reserve(len: usize) -> io::Result<NonNull<u8>> {
     let _ = unsafe { madvise(start, len, Advice::LinuxNoHugepage) };
     NonNull::new(start.cast()).ok_or(io::Errno::NOMEM)
 }
+
+#[cfg(test)]
+mod tests;

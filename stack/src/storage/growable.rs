@@ -251,3 +251,19 @@ fn zeros(len: usize) -> Option<Vec<u8>> {
     zeros.resize(len, 0);
     Some(zeros)
 }
+
+#[cfg(all(test, feature = "std"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_address_space_rings_are_on_the_heap() {
+        let mut storage = Growable { arena: Arena::refused(), ..Growable::default() };
+        let cell: Cell<'static> = storage.socket(5000, 3000).unwrap();
+        assert!(!cell.gives_back());
+        assert_eq!((cell.socket().recv_capacity(), cell.socket().send_capacity()), (5000, 3000));
+        let cell: Cell<'static> = Growable::default().socket(5000, 3000).unwrap();
+        assert!(cell.gives_back());
+        assert_eq!((cell.socket().recv_capacity(), cell.socket().send_capacity()), (5000, 3000));
+    }
+}

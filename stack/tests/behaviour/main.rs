@@ -8,6 +8,7 @@ mod determinism;
 mod faults;
 mod fragments;
 mod handshake;
+mod idle;
 mod in_place;
 mod info;
 mod limits;
