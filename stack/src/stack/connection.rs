@@ -372,7 +372,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let budget =
             connection.options().max_rt.and_then(|budget| connection.stage.budget_ends(budget));
         let stalled = connection.stalled();
-        let probe = connection.probe_at();
+        let (probe, rescue) = (connection.probe_at(), connection.stage.recovery.poll_at());
         let smoltcp = match &mut connection.cell {
             Some(cell) if !connection.dirty => {
                 if connection.handshake.get().is_some_and(Handshake::started)
@@ -388,10 +388,11 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             }
             _ => None,
         };
-        let earliest = [handshake, budget, smoltcp, stalled, probe, connection.release_ends]
-            .into_iter()
-            .flatten()
-            .min();
+        let earliest =
+            [handshake, budget, smoltcp, stalled, probe, rescue, connection.release_ends]
+                .into_iter()
+                .flatten()
+                .min();
         if !connection.lent
             && connection.passed() != connection.returned
             && connection.cell.as_ref().is_some_and(Cell::gives_back)
@@ -471,6 +472,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if connection.probe_at().is_some_and(|at| at <= now) {
             self.probe(now, id, departing);
         }
+        self.nudge(now, id, departing);
         self.service(now, id, departing);
     }
 

@@ -415,8 +415,28 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if len > 0 {
             self.connection_send(now, id, departing, len);
         }
+        self.nudge(now, id, departing);
         self.changed(now, id, before, after, Some((&segment, evidence)), departing);
         self.mark_dirty(id);
+    }
+
+    /// Shows smoltcp duplicate acknowledgments where the stage knows that the oldest segment is lost,
+    /// so that it goes out again at once.
+    pub(super) fn nudge(&mut self, now: Instant, id: TcpId, departing: &mut [u8]) {
+        let Some(connection) = self.connections.get_mut(id) else { return };
+        let (local, remote) = (connection.local, connection.remote);
+        let Some((next, acknowledgment, window)) = connection.stage.nudge(now) else { return };
+        let Some(cell) = &mut connection.cell else { return };
+        let mut packet = [0; 60];
+        // Two with a window of its own make smoltcp count from the beginning, whatever it has seen.
+        for window in [window ^ 1, window, window, window, window] {
+            if let Some(len) = write_ack(&mut packet, remote, local, next, acknowledgment, window)
+                && let Some(packet) = packet.get(..len)
+            {
+                // Nothing is answered to these.
+                self.ip.ingress(now, cell.set(), packet, departing);
+            }
+        }
     }
 
     /// Tells the peer where this side stands.

@@ -46,7 +46,7 @@ pub struct TcpInfo {
 }
 
 /// Duplicate acknowledgments that make the sender repeat a segment (RFC 5681, section 3.2).
-const FAST: u32 = 3;
+pub(super) const FAST: u32 = 3;
 
 /// A clock that stands still between sending and hearing has seen that little (RFC 6298, section
 /// 2: its G).
@@ -68,8 +68,8 @@ pub(crate) struct Measure {
     pub(crate) timeout_episodes: u32,
     pub(crate) duplicate_acks: u32,
     /// Since something new was acknowledged.
-    duplicates: u32,
-    fast: bool,
+    pub(super) duplicates: u32,
+    pub(super) fast: bool,
     timed_out: bool,
 }
 

@@ -7,6 +7,7 @@
 pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod keep_alive;
+pub(crate) mod recovery;
 pub(crate) mod segment;
 pub(crate) mod stage;
 

@@ -10,7 +10,8 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
 use super::handshake::later;
-use super::info::{Measure, TcpInfo};
+use super::info::{FAST, Measure, TcpInfo};
+use super::recovery::Recovery;
 use super::segment::{ACK, FIN, RST, SYN, Segment, past};
 
 /// The least time between two challenges of a connection, as Linux has it.
@@ -78,6 +79,9 @@ pub(crate) struct Stage {
     first_edge: Option<TcpSeqNumber>,
     /// When the next challenge may be sent.
     challenge_at: Option<Instant>,
+    /// The window field that smoltcp was last shown.
+    shown: u16,
+    pub(crate) recovery: Recovery,
     /// Repetitions of the oldest segment since it was first sent.
     retries: u8,
     /// Probes since the peer was last heard.
@@ -122,6 +126,8 @@ impl Stage {
             shift: 0,
             first_edge: None,
             challenge_at: None,
+            shown: 0,
+            recovery: Recovery::default(),
             retries: 0,
             probes: 0,
             waiting_since: None,
@@ -199,16 +205,19 @@ impl Stage {
             self.probes = self.probes.saturating_add(1);
         } else {
             if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
-                if spent(self.retries) {
-                    return Departure::GiveUp;
+                let fast = self.measure.duplicates >= FAST && !self.measure.fast;
+                if !self.recovery.repeated(now, self.measure.rtt, fast) {
+                    if spent(self.retries) {
+                        return Departure::GiveUp;
+                    }
+                    if self.retries == 0 && self.peer_window() == 0 {
+                        self.closed_at = now;
+                    }
+                    if segment.sequence < self.permitted {
+                        self.measure.lost();
+                    }
+                    self.retries = self.retries.saturating_add(1);
                 }
-                if self.retries == 0 && self.peer_window() == 0 {
-                    self.closed_at = now;
-                }
-                if segment.sequence < self.permitted {
-                    self.measure.lost();
-                }
-                self.retries = self.retries.saturating_add(1);
             }
             if self.permitted < segment.end() {
                 self.permitted = segment.end();
@@ -296,6 +305,7 @@ impl Stage {
             // the peer's, which begins before what it was told, is shown: it wants an answer.
             return Verdict::Hide;
         }
+        self.shown = segment.window;
         Verdict::Show
     }
 
@@ -333,6 +343,20 @@ impl Stage {
         } else {
             Verdict::Hide
         }
+    }
+
+    /// What to show smoltcp so that it takes the oldest segment for lost: sequence number,
+    /// acknowledgment and window of the peer's. `None` when nothing is to be sent again.
+    pub(crate) fn nudge(&mut self, now: Instant) -> Option<(TcpSeqNumber, TcpSeqNumber, u16)> {
+        // Into a closed window smoltcp sends probes alone; and where the FIN is all that is left, it
+        // would send nothing ever again (see `arrive`).
+        let possible = self.shown > 0 && self.fin != Some(self.unacknowledged);
+        let furthest = possible.then_some(self.furthest);
+        self.recovery.ask(now, furthest).then_some((
+            self.expected?,
+            self.unacknowledged,
+            self.shown,
+        ))
     }
 
     /// The numbers of a challenge, unless one was sent just now (RFC 5961, section 7).
@@ -424,6 +448,10 @@ impl Stage {
             self.measure.acknowledged(now, segment.acknowledgment);
             self.retries = 0;
             self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
+            self.recovery.acknowledged(segment.acknowledgment);
+        } else if self.measure.duplicates > 0 {
+            let third = self.measure.duplicates == FAST;
+            self.recovery.duplicates(now, self.measure.rtt, third, self.furthest);
         }
         if segment.has(ACK) && self.peer_window() == 0 {
             self.retries = 0;

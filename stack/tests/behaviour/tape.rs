@@ -64,7 +64,7 @@ fn transfer(seed: u64, decide: Decide) -> Recorded {
         Rule::new("reorder").on(data).does(&[Action::Reorder { prob: 0.2, gap: 2, limit: short }]),
         Rule::new("twice")
             .on(data)
-            .when(When::prob(0.1))
+            .when(When::prob(0.2))
             .does(&[Action::Duplicate { copies: 2, delay: Duration::from_millis(1) }]),
         Rule::new("bits").on(data).when(When::prob(0.1)).does(&[Action::Corrupt {
             at: Part::Payload,
