@@ -206,7 +206,7 @@ impl Stage {
         } else {
             if segment.sequence == self.unacknowledged && segment.sequence < self.furthest {
                 let fast = self.measure.duplicates >= FAST && !self.measure.fast;
-                if !self.recovery.repeated(now, self.measure.rtt, fast) {
+                if !self.recovery.repeated(now, self.measure.rtt(), fast) {
                     if spent(self.retries) {
                         return Departure::GiveUp;
                     }
@@ -451,7 +451,7 @@ impl Stage {
             self.recovery.acknowledged(segment.acknowledgment);
         } else if self.measure.duplicates > 0 {
             let third = self.measure.duplicates == FAST;
-            self.recovery.duplicates(now, self.measure.rtt, third, self.furthest);
+            self.recovery.duplicates(now, self.measure.rtt(), third, self.furthest);
         }
         if segment.has(ACK) && self.peer_window() == 0 {
             self.retries = 0;
