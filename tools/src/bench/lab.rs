@@ -10,7 +10,7 @@ use std::os::fd::OwnedFd;
 use std::thread;
 
 use nix::sched::{CloneFlags, setns};
-use tapsock_stack::wire::IpCidr;
+use tapsock_stack::wire::{EthernetAddress, IpCidr};
 use wsa::config::DEFAULT_MTU;
 
 use super::trouble::Trouble;
@@ -101,6 +101,11 @@ pub(super) struct Lab {
     far: OwnedFd,
 }
 
+/// The Ethernet address of our own stack.
+pub(super) const STACK_MAC: [u8; 6] = [2, 0, 0, 0, 0, 77];
+/// That of the kernel on the same device.
+pub(super) const KERNEL_MAC: [u8; 6] = [2, 0, 0, 0, 1, 77];
+
 /// The far end of the veth pair.
 const FAR: &str = "veth1";
 
@@ -113,6 +118,15 @@ impl Lab {
         namespace::enter().map_err(Trouble::from)?;
         for way in [Way::Own, Way::Plain] {
             namespace::make_tap(way.device(), DEFAULT_MTU, &way.sides(1)).map_err(Trouble::from)?;
+        }
+        // Who works without a stack answers nobody who asks for an Ethernet address.
+        let (device, stack) = (Way::Own.device(), Way::Own.own(Family::V4));
+        let words = |mac| EthernetAddress(mac).to_string().replace('-', ":");
+        for command in [
+            format!("link set dev {device} address {}", words(KERNEL_MAC)),
+            format!("neighbor replace {stack} lladdr {} dev {device}", words(STACK_MAC)),
+        ] {
+            namespace::ip(&command).map_err(Trouble::from)?;
         }
         let far = thread::spawn(far).join();
         let far = far.unwrap_or_else(|_| Err(Trouble::new("a namespace could not be made")))?;

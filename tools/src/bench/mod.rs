@@ -3,20 +3,26 @@
 //! `figures` lists what is measured and how, each as a `Comparison`: a way to measure our own
 //! side and one to measure the peer's. `runner` plays the two in turn, round by round, so that both
 //! meet the same machine; `statistics` makes a row of the runs; `report` shows rows as a table, as
-//! JSON and as Markdown. `lab` is the network namespaces and devices that everything
+//! JSON, as Markdown and as a picture. `lab` is the network namespaces and devices that everything
 //! happens in, and `peers` is who is measured there: our own stack, the Linux kernel, stock
 //! smoltcp.
 
+mod cable;
 mod figures;
 mod lab;
 mod machine;
+mod part;
 mod peers;
+mod players;
+mod relay;
 mod report;
 mod runner;
 mod statistics;
 #[cfg(test)]
 mod tests;
 mod trouble;
+
+use std::path::PathBuf;
 
 use clap::Args;
 use wsa::config::{Configuration, Setting};
@@ -48,6 +54,14 @@ pub struct BenchArgs {
     /// How long each side is measured in a round [default: 0.5]
     #[arg(long, value_name = "SECONDS", value_parser = some_seconds)]
     seconds: Option<f64>,
+
+    /// Draw the ratios as a picture; - for standard output
+    #[arg(long, value_name = "OUT")]
+    svg: Option<PathBuf>,
+
+    /// What this program does as a part of its own benchmark
+    #[arg(long, value_name = "PART", hide = true)]
+    part: Option<String>,
 
     /// The table as Markdown
     #[arg(long, conflicts_with = "list")]
@@ -82,6 +96,9 @@ pub(super) fn main(
     configuration: &Configuration,
     json: bool,
 ) -> Result<(), Failure> {
+    if let Some(part) = &args.part {
+        return part::play(part);
+    }
     let none = [Setting::Faults, Setting::Fault, Setting::Events, Setting::Control];
     crate::cli::refuse(configuration, "bench", &none)?;
     let chosen = choose(figures::all(), &args.figures)?;
@@ -108,13 +125,14 @@ pub(super) fn main(
     let lab = lab::Lab::new().map_err(|trouble| Failure::Environment(trouble.to_string()))?;
     let mut report = Report::new(format, machine::Machine::look(), pace)?;
     let mut runner = Runner::new(&chosen, pace);
-    for comparison in &chosen {
-        for row in runner.run(comparison, &lab) {
+    // One after the other they go, and what they keep goes with them.
+    for comparison in chosen {
+        for row in runner.run(&comparison, &lab) {
             runner.suspend(|| report.row(row))?;
         }
     }
     runner.end();
-    report.end()
+    report.end(args.svg.as_deref())
 }
 
 /// Those that `names` name, in the order of the list; all where nothing is named. A name that is no

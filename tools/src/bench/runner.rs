@@ -2,7 +2,7 @@
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::figures::{Comparison, Figure, Rounds};
+use super::figures::{Comparison, Figure, Measured, Rounds};
 use super::lab::Lab;
 use super::statistics::{Summary, ratio};
 use super::trouble::Trouble;
@@ -44,6 +44,8 @@ pub(super) struct Row {
     pub(super) peer: Vec<f64>,
     /// Whether all rounds were played once more because the runs of a side lay far apart.
     pub(super) repeated: bool,
+    /// What else is to be known.
+    pub(super) note: Option<String>,
     /// Why there are no numbers, or no peer's.
     pub(super) trouble: Option<String>,
 }
@@ -51,7 +53,7 @@ pub(super) struct Row {
 impl Row {
     /// The row of these runs.
     pub(super) fn new(figure: Figure, own: Vec<f64>, peer: Vec<f64>) -> Self {
-        Self { figure, own, peer, repeated: false, trouble: None }
+        Self { figure, own, peer, repeated: false, note: None, trouble: None }
     }
 
     pub(super) fn value(&self) -> Option<Summary> {
@@ -100,7 +102,16 @@ pub(super) fn order(round: usize) -> [Side; 2] {
 }
 
 /// Runs of both sides, figure by figure.
-type Runs = Vec<(Vec<f64>, Vec<f64>)>;
+struct Runs {
+    values: Vec<(Vec<f64>, Vec<f64>)>,
+    note: Option<String>,
+}
+
+impl Runs {
+    fn new(measured: usize) -> Self {
+        Self { values: vec![Default::default(); measured], note: None }
+    }
+}
 
 /// Plays comparisons, and shows how far it has come.
 pub(super) struct Runner {
@@ -132,13 +143,14 @@ impl Runner {
 
     /// All rounds of a comparison, and once more where the runs lie far apart.
     pub(super) fn run(&mut self, comparison: &Comparison, lab: &Lab) -> Vec<Row> {
-        let mut runs: Runs = vec![Default::default(); comparison.measured];
+        let mut runs = Runs::new(comparison.measured);
         let mut trouble = self.rounds(comparison, lab, &mut runs, "");
         let rows = |runs: &Runs, trouble: &Option<Trouble>, repeated| -> Vec<Row> {
             let rows = comparison.figures.iter().map(|figure| {
-                let (own, peer) = runs.get(figure.index).cloned().unwrap_or_default();
+                let (own, peer) = runs.values.get(figure.index).cloned().unwrap_or_default();
                 let trouble = trouble.as_ref().map(ToString::to_string);
-                Row { repeated, trouble, ..Row::new(figure.clone(), own, peer) }
+                let note = runs.note.clone();
+                Row { repeated, note, trouble, ..Row::new(figure.clone(), own, peer) }
             });
             rows.collect()
         };
@@ -171,11 +183,12 @@ impl Runner {
                     Side::Peer => comparison.peer.as_ref(),
                 };
                 if let Some(measure) = measure {
-                    let values = match measure(lab, &self.pace, round) {
-                        Ok(values) => values,
+                    let Measured { values, note } = match measure(lab, &self.pace, round) {
+                        Ok(measured) => measured,
                         Err(trouble) => return Some(trouble),
                     };
-                    for ((own, peer), value) in runs.iter_mut().zip(values) {
+                    runs.note = note.or(runs.note.take());
+                    for ((own, peer), value) in runs.values.iter_mut().zip(values) {
                         match side {
                             Side::Own => own.push(value),
                             Side::Peer => peer.push(value),

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
+use tapsock_stack::link::Link;
+use tapsock_stack::time::{Duration, Instant};
 
 use super::figures::{self, Bound, Figure};
-use super::report::{json, table};
+use super::report::{json, picture, table};
 use super::runner::{Pace, Row, Side, order};
 use super::statistics::{Summary, quantile, ratio};
 use super::*;
@@ -103,17 +105,19 @@ fn a_line_of_json_says_everything() {
             "ratio": 0.5, "ratio_min": 0.25, "ratio_max": 1.5,
             "ratio_of": "median of the ratios of the rounds",
             "bound": ">=", "must": 0.4, "holds": true, "wide": true, "repeated": true,
-            "note": null, "runs": {"own": [1.0, 2.0, 6.0], "peer": [4.0, 4.0, 4.0]},
+            "note": null, "trouble": null, "runs": {"own": [1.0, 2.0, 6.0], "peer": [4.0, 4.0, 4.0]},
         })
     );
     let mut row = Row::new(figure(None), vec![], vec![]);
     row.trouble = Some("nobody answers".into());
+    row.note = Some("by day".into());
     let value = serde_json::to_value(json::Line::of(&row)).unwrap();
     assert_eq!(value["value"], Value::Null);
     assert_eq!(value["ratio"], Value::Null);
     assert_eq!(value["bound"], Value::Null);
     assert_eq!(value["holds"], Value::Null);
-    assert_eq!(value["note"], "nobody answers");
+    assert_eq!(value["trouble"], "nobody answers");
+    assert_eq!(value["note"], "by day");
 }
 
 #[test]
@@ -122,9 +126,9 @@ fn a_row_of_the_table_says_ratio_must_and_verdict() {
     assert_eq!(
         table::row(&row, Paint::NONE),
         [
-            "speed_veth                2.00 [1.90..2.10]          4.00                       \
-             0.50 [0.47..0.53]    >= 0.4    holds",
-            "  how fast, Gbit/s, against kernel, veth",
+            "speed_veth                          2.00       4.00 Gbit/s   0.50 [0.47..0.53]    \
+             >= 0.4    holds",
+            "  how fast, against kernel, veth, ours 1.90..2.10",
         ]
     );
     let mut row = Row::new(figure(Some(Bound::AtLeast(0.6))), vec![1.0, 2.0, 2.1], vec![4.0; 3]);
@@ -134,9 +138,9 @@ fn a_row_of_the_table_says_ratio_must_and_verdict() {
     assert_eq!(
         lines[1..],
         [
-            "  how fast, Gbit/s, against kernel, veth; the runs spread, ours by 55 %; repeated \
-             once, and all",
-            "  rounds count",
+            "  how fast, against kernel, veth, ours 1.00..2.10; the runs spread, ours by 55 %; \
+             repeated once, and",
+            "  all rounds count",
         ]
     );
     let mut row = Row::new(figure(None), vec![], vec![]);
@@ -218,9 +222,15 @@ fn what_must_hold_is_what_was_promised() {
             "bulk_tx_veth >= 0.4",
             "bulk_rx_smoltcp >= 2.5",
             "bulk_rx_veth >= 0.4",
+            "bulk_idle_1000 >= 0.85",
             "connect_1_veth >= 0.9",
             "connect_16_veth >= 1.2",
             "udp_rtt_veth <= 1.2",
+            "goodput_loss_smoltcp >= 3",
+            "packet_cost_100k <= 1.3",
+            "idle_links <= 1.05",
+            "idle_connection_bytes <= 1500",
+            "idle_connection_bytes_used <= 3000",
         ]
     );
 }
@@ -233,4 +243,115 @@ fn more_rounds_where_something_must_hold_and_as_many_as_are_asked_for() {
     assert_eq!(pace.rounds(find("bulk_tx_veth")), 9);
     assert_eq!(pace.rounds(find("accept_veth")), 5);
     assert_eq!(Pace { rounds: Some(3), ..pace }.rounds(find("bulk_tx_veth")), 3);
+}
+
+fn frames(end: &relay::End, now: Instant) -> usize {
+    let mut end = end.clone();
+    let mut room = [0; 2000];
+    let mut count = 0;
+    while Link::receive(&mut end, now, &mut room).unwrap().is_some() {
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn a_relay_takes_the_time_of_its_rate_and_of_half_a_round_trip() {
+    let conditions = relay::Conditions {
+        rate: 8e6,
+        round_trip: Duration::from_millis(10),
+        loss: 0.0,
+        queue: 10_000,
+    };
+    let [mut near, far] = relay::Relay::ends(conditions, 1);
+    for _ in 0..2 {
+        Link::transmit(&mut near, Instant::ZERO, &[0; 1000]).unwrap();
+    }
+    // A byte takes a microsecond.
+    assert_eq!(far.arrival(), Some(Instant::from_micros(6000)));
+    assert_eq!(frames(&far, Instant::from_micros(5999)), 0);
+    assert_eq!(frames(&far, Instant::from_micros(6000)), 1);
+    assert_eq!(frames(&far, Instant::from_micros(6999)), 0);
+    assert_eq!(frames(&far, Instant::from_micros(7000)), 1);
+    assert_eq!(near.arrival(), None);
+}
+
+#[test]
+fn a_relay_loses_what_its_queue_has_no_room_for() {
+    let conditions =
+        relay::Conditions { rate: 8e6, round_trip: Duration::ZERO, loss: 0.0, queue: 3000 };
+    let [mut near, far] = relay::Relay::ends(conditions, 1);
+    for _ in 0..10 {
+        Link::transmit(&mut near, Instant::ZERO, &[0; 1000]).unwrap();
+    }
+    // With 3000 bytes waiting there is still a place, with 4000 there is none.
+    assert_eq!(frames(&far, Instant::from_secs(1)), 4);
+}
+
+#[test]
+fn a_seed_decides_which_frames_a_relay_loses() {
+    let conditions =
+        relay::Conditions { rate: 1e9, round_trip: Duration::ZERO, loss: 0.1, queue: 1 << 20 };
+    let lost = |seed| {
+        let [mut near, far] = relay::Relay::ends(conditions, seed);
+        let sent = (0..500).map(|_| {
+            Link::transmit(&mut near, Instant::ZERO, &[0; 100]).unwrap();
+            frames(&far, Instant::from_secs(1)) == 1
+        });
+        sent.collect::<Vec<bool>>()
+    };
+    assert_eq!(lost(1), lost(1));
+    assert_ne!(lost(1), lost(2));
+    let arrived = lost(1).into_iter().filter(|arrived| *arrived).count();
+    assert!((420..480).contains(&arrived), "{arrived}");
+}
+
+#[test]
+fn every_connection_of_a_rig_carries_data() {
+    let mut rig = cable::Rig::bare().unwrap();
+    rig.connect(3).unwrap();
+    rig.transfer(2, 10).unwrap();
+    let before = rig.packets();
+    rig.messages(0, 6).unwrap();
+    assert!(rig.packets() >= before + 12);
+    assert_eq!(rig.connections.len(), 3);
+}
+
+#[test]
+fn what_is_around_the_cable_is_named() {
+    let around = |text: &str| text.parse::<cable::Around>();
+    assert_eq!(around("none"), Ok(cable::Around::Bare));
+    assert_eq!(around("idle"), Ok(cable::Around::Rules(0)));
+    assert_eq!(around("100"), Ok(cable::Around::Rules(100)));
+    assert_eq!(around("fires"), Ok(cable::Around::Fires));
+    assert_eq!(
+        around("some"),
+        Err("\"some\" is not none, idle, fires or a number of rules, such as 100".into())
+    );
+    for around in ["none", "2", "fires"] {
+        assert!(cable::counted(around.parse().unwrap(), 20).unwrap() > 40);
+    }
+}
+
+#[test]
+fn the_picture_is_xml_that_refers_to_nothing_and_turns_costs_around() {
+    let fast = Row::new(figure(Some(Bound::AtLeast(0.4))), vec![8.0; 3], vec![4.0; 3]);
+    let cost = Figure { unit: "us", name: "time_veth".into(), ..figure(Some(Bound::AtMost(1.2))) };
+    let slow = Row::new(cost, vec![8.0; 3], vec![4.0; 3]);
+    let alone = Row::new(Figure { peer: None, ..figure(None) }, vec![1.0], vec![]);
+    let svg = picture::draw(&[fast, slow, alone], "a machine & its <kernel>");
+    let document = roxmltree::Document::parse(&svg).unwrap();
+    assert!(!svg.contains("href"));
+    let rows: Vec<_> =
+        document.descendants().filter(|node| node.attribute("class") == Some("row")).collect();
+    assert_eq!(rows.len(), 2, "what has no peer has no ratio");
+    let bar = |row: &roxmltree::Node<'_, '_>| {
+        let rect = row.descendants().find(|node| node.has_tag_name("rect")).unwrap();
+        let number = |name| rect.attribute(name).unwrap().parse::<f64>().unwrap();
+        (number("x"), number("x") + number("width"), rect.attribute("fill").unwrap().to_string())
+    };
+    let ((from, _, good), (_, to, bad)) = (bar(&rows[0]), bar(&rows[1]));
+    assert_eq!(from, to, "both begin at the line in the middle");
+    assert_ne!(good, bad);
+    assert_eq!(picture::draw(&[], "nothing").matches("class=\"row\"").count(), 0);
 }

@@ -18,6 +18,11 @@ impl Trouble {
         move |error| Self(format!("{what} failed: {error}"))
     }
 
+    /// What the stack says to programs alone.
+    pub(super) fn debug(error: impl fmt::Debug) -> Self {
+        Self(format!("a call of the stack failed: {error:?}"))
+    }
+
     /// Anything else that says itself what went wrong.
     pub(super) fn from(error: impl fmt::Display) -> Self {
         Self(error.to_string())

@@ -15,10 +15,10 @@ mod list;
 mod packet;
 mod picture;
 mod scale;
-mod svg;
+pub(crate) mod svg;
 #[cfg(test)]
 mod tests;
-mod theme;
+pub(crate) mod theme;
 
 use std::fs;
 use std::path::Path;

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 /// Where a text is fixed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Anchor {
+pub(crate) enum Anchor {
     /// At its beginning.
     Start,
     /// In its middle.
@@ -15,19 +15,19 @@ pub(super) enum Anchor {
 
 /// A picture that grows.
 #[derive(Debug, Default)]
-pub(super) struct Svg {
+pub(crate) struct Svg {
     body: String,
 }
 
 /// The width of a character of a monospace font, by its size. No usual one is wider.
-pub(super) const ADVANCE: f64 = 0.61;
+pub(crate) const ADVANCE: f64 = 0.61;
 
 /// The fonts, of which every system has the last.
 const FONTS: &str = "DejaVu Sans Mono, Menlo, Consolas, monospace";
 
 impl Svg {
     /// The whole document.
-    pub(super) fn document(&self, width: f64, height: f64, title: &str) -> String {
+    pub(crate) fn document(&self, width: f64, height: f64, title: &str) -> String {
         let (width, height) = (px(width), px(height));
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n\
@@ -40,23 +40,23 @@ impl Svg {
     }
 
     /// Puts another picture on top.
-    pub(super) fn append(&mut self, other: &Self) {
+    pub(crate) fn append(&mut self, other: &Self) {
         self.body.push_str(&other.body);
     }
 
     /// Opens a group, whose class says what is in it.
-    pub(super) fn open(&mut self, class: &str, attributes: &str) {
+    pub(crate) fn open(&mut self, class: &str, attributes: &str) {
         let space = if attributes.is_empty() { "" } else { " " };
         let _ = writeln!(self.body, "<g class=\"{class}\"{space}{attributes}>");
     }
 
     /// Closes the group.
-    pub(super) fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.body.push_str("</g>\n");
     }
 
     /// A rectangle.
-    pub(super) fn rect(&mut self, [x, y, width, height]: [f64; 4], attributes: &str) {
+    pub(crate) fn rect(&mut self, [x, y, width, height]: [f64; 4], attributes: &str) {
         let (x, y, width, height) = (px(x), px(y), px(width.max(0.0)), px(height.max(0.0)));
         let _ = writeln!(
             self.body,
@@ -65,7 +65,7 @@ impl Svg {
     }
 
     /// A straight line.
-    pub(super) fn line(&mut self, from: (f64, f64), to: (f64, f64), attributes: &str) {
+    pub(crate) fn line(&mut self, from: (f64, f64), to: (f64, f64), attributes: &str) {
         let (x1, y1, x2, y2) = (px(from.0), px(from.1), px(to.0), px(to.1));
         let _ = writeln!(
             self.body,
@@ -74,7 +74,7 @@ impl Svg {
     }
 
     /// A path; nothing when it is empty.
-    pub(super) fn path(&mut self, class: &str, path: &Path, attributes: &str) {
+    pub(crate) fn path(&mut self, class: &str, path: &Path, attributes: &str) {
         if !path.data.is_empty() {
             let data = &path.data;
             let _ = writeln!(self.body, "<path class=\"{class}\" d=\"{data}\" {attributes}/>");
@@ -82,7 +82,7 @@ impl Svg {
     }
 
     /// A light ground for a text that lies on lines.
-    pub(super) fn backing(&mut self, at: (f64, f64), anchor: Anchor, size: f64, text: &str) {
+    pub(crate) fn backing(&mut self, at: (f64, f64), anchor: Anchor, size: f64, text: &str) {
         let wide = width(text, size) + 3.0;
         let left = match anchor {
             Anchor::Start => at.0 - 1.5,
@@ -94,7 +94,7 @@ impl Svg {
     }
 
     /// A text of one line.
-    pub(super) fn text(&mut self, at: (f64, f64), anchor: Anchor, attributes: &str, text: &str) {
+    pub(crate) fn text(&mut self, at: (f64, f64), anchor: Anchor, attributes: &str, text: &str) {
         let anchor = match anchor {
             Anchor::Start => "",
             Anchor::Middle => " text-anchor=\"middle\"",
@@ -112,35 +112,35 @@ impl Svg {
 
 /// The data of a path.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Path {
+pub(crate) struct Path {
     data: String,
 }
 
 impl Path {
     /// Lifts the pen to here.
-    pub(super) fn move_to(&mut self, x: f64, y: f64) {
+    pub(crate) fn move_to(&mut self, x: f64, y: f64) {
         let _ = write!(self.data, "M{} {}", px(x), px(y));
     }
 
     /// Draws to here.
-    pub(super) fn line_to(&mut self, x: f64, y: f64) {
+    pub(crate) fn line_to(&mut self, x: f64, y: f64) {
         let _ = write!(self.data, "L{} {}", px(x), px(y));
     }
 
     /// Draws a line.
-    pub(super) fn stroke(&mut self, from: (f64, f64), to: (f64, f64)) {
+    pub(crate) fn stroke(&mut self, from: (f64, f64), to: (f64, f64)) {
         self.move_to(from.0, from.1);
         self.line_to(to.0, to.1);
     }
 
     /// Draws a cross around here.
-    pub(super) fn cross(&mut self, x: f64, y: f64, half: f64) {
+    pub(crate) fn cross(&mut self, x: f64, y: f64, half: f64) {
         self.stroke((x - half, y - half), (x + half, y + half));
         self.stroke((x - half, y + half), (x + half, y - half));
     }
 
     /// Draws a closed shape.
-    pub(super) fn polygon(&mut self, corners: &[(f64, f64)]) {
+    pub(crate) fn polygon(&mut self, corners: &[(f64, f64)]) {
         for (index, &(x, y)) in corners.iter().enumerate() {
             if index == 0 { self.move_to(x, y) } else { self.line_to(x, y) }
         }
@@ -148,13 +148,13 @@ impl Path {
     }
 
     /// Draws a square around here.
-    pub(super) fn square(&mut self, x: f64, y: f64, half: f64) {
+    pub(crate) fn square(&mut self, x: f64, y: f64, half: f64) {
         let (left, right, top, bottom) = (x - half, x + half, y - half, y + half);
         self.polygon(&[(left, top), (right, top), (right, bottom), (left, bottom)]);
     }
 
     /// Draws the head of an arrow that comes from `from` and ends at `to`.
-    pub(super) fn arrow_head(&mut self, from: (f64, f64), to: (f64, f64), size: f64) {
+    pub(crate) fn arrow_head(&mut self, from: (f64, f64), to: (f64, f64), size: f64) {
         let (dx, dy) = (to.0 - from.0, to.1 - from.1);
         let length = dx.hypot(dy).max(f64::MIN_POSITIVE);
         let (ux, uy) = (dx / length, dy / length);
@@ -169,12 +169,12 @@ impl Path {
 }
 
 /// How wide a text of this size is.
-pub(super) fn width(text: &str, size: f64) -> f64 {
+pub(crate) fn width(text: &str, size: f64) -> f64 {
     text.chars().count() as f64 * size * ADVANCE
 }
 
 /// The text, or its beginning and an ellipsis where it has more characters than `most`.
-pub(super) fn shortened(text: &str, most: usize) -> String {
+pub(crate) fn shortened(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_string();
     }
@@ -182,7 +182,7 @@ pub(super) fn shortened(text: &str, most: usize) -> String {
 }
 
 /// A coordinate with one decimal. What is no number, or beyond any picture, is at its edge.
-pub(super) fn px(value: f64) -> String {
+pub(crate) fn px(value: f64) -> String {
     let value = if value.is_nan() { 0.0 } else { value.clamp(-1e6, 1e7) };
     let rounded = (value * 10.0).round() / 10.0;
     // No negative zero.
@@ -190,7 +190,7 @@ pub(super) fn px(value: f64) -> String {
 }
 
 /// Text as XML. Characters that XML 1.0 does not have (section 2.2) become replacement characters.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

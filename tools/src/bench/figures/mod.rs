@@ -4,6 +4,10 @@ mod bulk;
 mod client;
 mod connect;
 mod datagram;
+mod loss;
+mod memory;
+mod scale;
+mod start;
 
 use std::fmt;
 
@@ -93,16 +97,28 @@ pub(super) enum Rounds {
     /// What else the machine does.
     Timed,
     /// Only the seed: no clock is involved.
-    #[expect(dead_code, reason = "for the figures in virtual time")]
     Seeds,
     /// Nothing: one round says all.
-    #[expect(dead_code, reason = "for what is counted rather than timed")]
     Once,
 }
 
+/// What a round gives for one side.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Measured {
+    /// A number for each figure of the comparison.
+    pub(super) values: Vec<f64>,
+    /// What else is to be known.
+    pub(super) note: Option<String>,
+}
+
+impl From<Vec<f64>> for Measured {
+    fn from(values: Vec<f64>) -> Self {
+        Self { values, note: None }
+    }
+}
+
 /// Measures one side in a round and gives a number for each figure of the comparison.
-pub(super) type Measure =
-    Box<dyn Fn(&Lab, &Pace, usize) -> Result<Vec<f64>, Trouble> + Send + Sync>;
+pub(super) type Measure = Box<dyn Fn(&Lab, &Pace, usize) -> Result<Measured, Trouble>>;
 
 /// Two ways to measure the same, which are played in turn.
 pub(super) struct Comparison {
@@ -118,12 +134,26 @@ impl Comparison {
     /// Of figures that are measured together: each is a number of every run.
     fn new(
         figures: Vec<Figure>,
-        own: impl Fn(&Lab, &Pace, usize) -> Result<Vec<f64>, Trouble> + Send + Sync + 'static,
-        peer: impl Fn(&Lab, &Pace, usize) -> Result<Vec<f64>, Trouble> + Send + Sync + 'static,
+        own: impl Fn(&Lab, &Pace, usize) -> Result<Vec<f64>, Trouble> + 'static,
+        peer: impl Fn(&Lab, &Pace, usize) -> Result<Vec<f64>, Trouble> + 'static,
     ) -> Self {
         let measured = figures.len();
-        let (own, peer) = (Box::new(own), Some(Box::new(peer) as Measure));
+        let own =
+            Box::new(move |lab: &Lab, pace: &Pace, round| own(lab, pace, round).map(Into::into));
+        let peer =
+            Box::new(move |lab: &Lab, pace: &Pace, round| peer(lab, pace, round).map(Into::into));
+        let (own, peer) = (own, Some(peer as Measure));
         Self { figures, measured, rounds: Rounds::Timed, own, peer }
+    }
+
+    /// Of what has no peer.
+    fn alone(
+        figures: Vec<Figure>,
+        own: impl Fn(&Lab, &Pace, usize) -> Result<Measured, Trouble> + 'static,
+    ) -> Self {
+        let measured = figures.len();
+        let figures = figures.into_iter().map(|figure| Figure { peer: None, ..figure }).collect();
+        Self { figures, measured, rounds: Rounds::Timed, own: Box::new(own), peer: None }
     }
 
     /// Leaves out the figures that nobody wants.
@@ -137,11 +167,18 @@ pub(super) fn all() -> Vec<Comparison> {
     let mut all = bulk::comparisons();
     all.extend(connect::comparisons());
     all.extend(datagram::comparisons());
+    all.extend(loss::comparisons());
+    all.extend(scale::comparisons());
+    all.extend(memory::comparisons());
+    all.extend(start::comparisons());
     all
 }
 
 /// The peers' names.
 mod peer {
     pub(super) const SMOLTCP: &str = "stock smoltcp";
+    pub(super) const SMOLTCP_RENO: &str = "stock smoltcp, Reno";
+    pub(super) const LWIP: &str = "lwIP of Debian";
+    pub(super) const RAW: &str = "TAP without a stack";
     pub(super) const VETH: &str = "kernel, veth";
 }

@@ -10,7 +10,7 @@ use wsa::config::{Configuration, LinkChoice};
 use wsa::net::{Net, TcpListener, TcpStream, UdpSocket};
 use wsa::start::{ThreadedProcess, start};
 
-use super::super::lab::{Family, Way};
+use super::super::lab::{Family, STACK_MAC, Way};
 use super::super::trouble::Trouble;
 use super::host::{Datagrams, Host, PATIENCE, Stream};
 
@@ -30,7 +30,7 @@ impl Own {
         configuration.link = LinkChoice::Tap(Way::Own.device().into());
         configuration.addresses = Way::Own.own_sides().into();
         // The kernel remembers whom it has seen.
-        configuration.mac = Some(EthernetAddress([2, 0, 0, 0, 0, 77]));
+        configuration.mac = Some(EthernetAddress(STACK_MAC));
         let process = start(&configuration, None, |config| {
             config.linger = LINGER;
             if let Some(buffer) = buffer {

@@ -22,6 +22,8 @@ pub(in crate::bench) enum Service {
     Echo,
     /// Accepts and closes.
     Close,
+    /// Accepts, and nothing else.
+    Idle,
     /// Sends datagrams back.
     Datagrams,
 }
@@ -122,6 +124,11 @@ impl Shared {
         while !self.ended.load(Ordering::Acquire) {
             let Ok((stream, _)) = listener.accept() else { continue };
             if service == Service::Close {
+                self.counted.fetch_add(1, Ordering::Relaxed);
+                continue;
+            }
+            if service == Service::Idle {
+                self.streams().push(stream);
                 self.counted.fetch_add(1, Ordering::Relaxed);
                 continue;
             }

@@ -77,6 +77,11 @@ impl Stock {
         Ok(handles)
     }
 
+    /// Establishes one connection.
+    pub(in crate::bench) fn first(&mut self, to: SocketAddr) -> Result<(), Trouble> {
+        self.connect(to, 1, 64 * 1024).map(drop)
+    }
+
     /// Polls, and sleeps until there is something to do.
     fn turn(&mut self) -> Result<(), Trouble> {
         let now = self.now();

@@ -34,8 +34,10 @@ pub(in crate::bench) struct Line<'r> {
     wide: bool,
     /// For that reason all rounds were played twice; all count.
     repeated: bool,
-    /// Why something is missing.
+    /// What else is to be known.
     note: Option<&'r str>,
+    /// Why something is missing.
+    trouble: Option<&'r str>,
     runs: Runs<'r>,
 }
 
@@ -47,7 +49,7 @@ struct Runs<'r> {
 
 impl<'r> Line<'r> {
     pub(in crate::bench) fn of(row: &'r Row) -> Self {
-        let Row { figure, own, peer, repeated, trouble } = row;
+        let Row { figure, own, peer, repeated, note, trouble } = row;
         let Figure { name, what, unit, peer: peer_name, bound, index: _ } = figure;
         let parts = |summary: Option<Summary>| {
             let part = |pick: fn(Summary) -> f64| summary.map(pick).filter(|it| it.is_finite());
@@ -76,7 +78,8 @@ impl<'r> Line<'r> {
             holds: row.holds(),
             wide: row.is_wide(),
             repeated: *repeated,
-            note: trouble.as_deref(),
+            note: note.as_deref(),
+            trouble: trouble.as_deref(),
             runs: Runs { own, peer },
         }
     }

@@ -1,7 +1,11 @@
-//! Rows for people, for programs and for the README.
+//! Rows for people, for programs, for the README, and as a picture.
 
 pub(super) mod json;
+pub(super) mod picture;
 pub(super) mod table;
+
+use std::fs;
+use std::path::Path;
 
 use super::figures::Comparison;
 use super::machine::Machine;
@@ -51,9 +55,9 @@ impl Report {
         Ok(())
     }
 
-    /// Says on what machine it was. What must hold and does not is a failure,
+    /// Says on what machine it was and draws the picture. What must hold and does not is a failure,
     /// where the rounds were long enough to say so.
-    pub(super) fn end(self) -> Result<(), Failure> {
+    pub(super) fn end(self, svg: Option<&Path>) -> Result<(), Failure> {
         let Self { format, paint: _, machine, pace, rows } = self;
         let sentence = machine.sentence();
         match format {
@@ -61,10 +65,25 @@ impl Report {
             Format::Markdown => output::line(&format!("\n{sentence}."))?,
             Format::Json => {}
         }
+        if let Some(path) = svg {
+            write(path, &picture::draw(&rows, &sentence))?;
+        }
         let missed = rows.iter().any(|row| !pace.quick && row.holds() == Some(false));
         let failed = rows.iter().any(|row| row.trouble.is_some());
         if missed || failed { Err(Failure::Failed) } else { Ok(()) }
     }
+}
+
+fn write(path: &Path, svg: &str) -> Result<(), Failure> {
+    if path == Path::new("-") {
+        return output::line(svg.trim_end());
+    }
+    fs::write(path, svg).map_err(|error| {
+        Failure::Usage(format!(
+            "{} cannot be written ({error}); give --svg a file that can",
+            path.display()
+        ))
+    })
 }
 
 /// Shows which figures there are.

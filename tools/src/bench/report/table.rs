@@ -5,8 +5,9 @@ use super::super::runner::{Pace, Row};
 use super::super::statistics::Summary;
 use crate::output::{self, Ink, Paint};
 
-const NAME: usize = 25;
-const SIDE: usize = 26;
+const NAME: usize = 29;
+const SIDE: usize = 10;
+const UNIT: usize = 8;
 const RATIO: usize = 20;
 const MUST: usize = 9;
 /// The width of the table, in characters.
@@ -14,8 +15,8 @@ const WIDTH: usize = 100;
 
 pub(in crate::bench) fn head(paint: Paint) -> String {
     let text = format!(
-        "{:NAME$} {:SIDE$} {:SIDE$} {:RATIO$} {:MUST$}",
-        "figure", "ours [min..max]", "peer's", "ratio", "must"
+        "{:NAME$} {:>SIDE$} {:>SIDE$} {:UNIT$} {:RATIO$} {:MUST$}",
+        "figure", "ours", "peer's", "", "ratio [min..max]", "must"
     );
     paint.paint(Ink::Strong, text.trim_end())
 }
@@ -29,14 +30,24 @@ pub(in crate::bench) fn row(row: &Row, paint: Paint) -> Vec<String> {
         Some(false) => paint.paint(Ink::Bad, "MISSES"),
     };
     let line = format!(
-        "{name:NAME$} {:SIDE$} {:SIDE$} {:RATIO$} {:MUST$} {verdict}",
-        side(row.value()),
-        side(row.peer_value()),
+        "{name:NAME$} {:>SIDE$} {:>SIDE$} {unit:UNIT$} {:RATIO$} {:MUST$} {verdict}",
+        median(row.value()),
+        median(row.peer_value()),
         side(row.ratio()),
         bound.map(|bound| bound.to_string()).unwrap_or_default(),
     );
-    let against = peer.map(|peer| format!(", against {peer}")).unwrap_or_default();
-    let about = format!("{what}, {unit}{against}{}", spread(row));
+    let mut about = what.clone();
+    for (words, part) in [
+        ("against ", peer.map(ToString::to_string)),
+        ("ours ", range(row.value())),
+        ("peer's ", range(row.peer_value())),
+        ("", row.note.clone()),
+    ] {
+        if let Some(part) = part {
+            about += &format!(", {words}{part}");
+        }
+    }
+    about += &spread(row);
     let mut lines = vec![line.trim_end().to_string()];
     for text in output::wrap(&about, WIDTH - 2) {
         lines.push(paint.paint(Ink::Dim, &format!("  {text}")));
@@ -66,6 +77,16 @@ fn spread(row: &Row) -> String {
             if repeated { "; repeated once, and all rounds count" } else { "" }
         ),
     }
+}
+
+fn median(summary: Option<Summary>) -> String {
+    summary.map_or_else(|| "-".to_string(), |summary| number(summary.median))
+}
+
+/// From the least to the greatest, where they differ.
+fn range(summary: Option<Summary>) -> Option<String> {
+    let Summary { median: _, min, max } = summary.filter(|it| it.min != it.max)?;
+    Some(format!("{}..{}", number(min), number(max)))
 }
 
 fn side(summary: Option<Summary>) -> String {
@@ -134,7 +155,8 @@ pub(in crate::bench) fn markdown_row(row: &Row) -> String {
         (Some(bound), _) => format!("{bound}, missed"),
         (None, _) => String::new(),
     };
-    let note = row.trouble.as_ref().map(|trouble| format!(": {trouble}")).unwrap_or_default();
+    let said = [&row.note, &row.trouble].into_iter().flatten();
+    let note: String = said.map(|text| format!("; {text}")).collect();
     format!(
         "| {what} (`{name}`){note} | {} | {} | {} | {ratio} | {must} |",
         with_unit(row.value()),
