@@ -356,3 +356,56 @@ fn a_hook_is_told_on_whatever_thread_and_may_call() {
     assert_eq!(heard, [(FD_CONNECT, 0, Ok(0)), (FD_WRITE, 0, Ok(1)), (FD_READ, 0, Ok(1))]);
     process.set_message_hook(None);
 }
+
+#[test]
+fn what_comes_after_many_calls_is_served_although_there_are_none() {
+    let Some(kernel) = Kernel::start() else { return };
+    let process = started(LinkChoice::Tap(kernel.device().into()), 0x0202);
+    let listener = process.socket(2, 1, 0).unwrap();
+    process.bind_to(listener, SocketAddr::from(([10, 77, 0, 2], 7))).unwrap();
+    process.listen(listener, 100).unwrap();
+    let echoing = kernel.udp("10.77.0.1:0");
+    let to = echoing.local_addr().unwrap();
+    let echo = thread::spawn(move || {
+        let mut buffer = [0; 64];
+        while let Ok((len, from)) = echoing.recv_from(&mut buffer) {
+            if len == 0 {
+                return;
+            }
+            echoing.send_to(&buffer[..len], from).unwrap();
+        }
+    });
+    let u = process.socket(2, 2, 0).unwrap();
+    process.connect_to(u, to).unwrap();
+    for round in 0..50 {
+        // So many that nobody sleeps on the link between two of them: some that wait, and some
+        // that ask again and again.
+        for _ in 0..40 {
+            process.send(u, (&[1; 8]).into(), 0).unwrap();
+            process.set_nonblocking(u, round % 2 == 0).unwrap();
+            let mut buffer = [0; 64];
+            while process.recv(u, (&mut buffer).into(), 0).is_err() {}
+        }
+        // And now no call at all: the handshake is the background thread's.
+        drop(kernel.tcp_client("10.77.0.2:7").unwrap());
+    }
+    process.send(u, (&[]).into(), 0).unwrap();
+    echo.join().unwrap();
+    for _ in 0..50 {
+        process.accept(listener, MemoryMut::Null, None).unwrap();
+    }
+}
+
+#[test]
+fn a_call_that_spins_before_it_sleeps_gets_what_comes_early_and_late() {
+    let Some(kernel) = Kernel::start() else { return };
+    let server = kernel.tcp_server("10.77.0.1:0", echo);
+    let mut configuration = Configuration::default();
+    configuration.link = LinkChoice::Tap(kernel.device().into());
+    for micros in [0, 1, 50, 10_000] {
+        configuration.spin = Duration::from_micros(micros);
+        let process = start(&configuration, None, |_| {}).unwrap_or_else(|e| panic!("{e}"));
+        process.wsa_startup(0x0202);
+        ping(&process, stream(&process, server.address()));
+    }
+}

@@ -40,6 +40,11 @@ pub struct Settings {
     #[arg(long, global = true, value_name = "ON/OFF")]
     offload: Option<String>,
 
+    /// How long a waiting call looks at the link before it sleeps, in microseconds, 0 to 10000
+    /// [default: 0]
+    #[arg(long, global = true, value_name = "MICROSECONDS")]
+    spin: Option<String>,
+
     /// A name server, which nothing asks yet; repeatable
     #[arg(long, global = true, value_name = "ADDRESS")]
     dns: Vec<String>,
@@ -98,6 +103,7 @@ impl Settings {
             mac,
             mtu,
             offload,
+            spin,
             dns,
             profile,
             timing,
@@ -117,6 +123,7 @@ impl Settings {
         given.flag(Setting::Mac, mac);
         given.flag(Setting::Mtu, mtu);
         given.flag(Setting::Offload, offload);
+        given.flag(Setting::Spin, spin);
         given.flag(Setting::Dns, dns);
         given.flag(Setting::Profile, profile);
         given.flag(Setting::Timing, timing);

@@ -347,6 +347,7 @@ impl Start {
         if !complete {
             return Err(StartError::Exhausted);
         }
+        engine.set_spin(configuration.spin);
         // In the order in which they end: nothing changes any more when the report is made.
         if let Some(path) = &configuration.control {
             let control = Control::serve(path, engine.handle())

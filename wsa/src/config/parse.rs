@@ -9,6 +9,7 @@ use std::vec::Vec;
 use tapsock_stack::config::Route;
 use tapsock_stack::fault::Rule;
 use tapsock_stack::fault::text::TextError;
+use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr};
 
 use super::source::{ConfigError, Given, Origin, Setting, Texts};
@@ -18,6 +19,8 @@ use super::{Configuration, LinkChoice, OffloadChoice, ProfileChoice, TimingChoic
 const MTU_MIN: usize = 1280;
 /// The largest MTU that a TAP device takes.
 const MTU_MAX: usize = 65521;
+/// The longest that a waiting call spins, in microseconds: who waits longer does not gain from it.
+const SPIN_MAX: u64 = 10_000;
 /// The longest name of a Unix socket, in bytes (unix(7)).
 const SOCKET_NAME_MAX: usize = 107;
 /// The longest name of a network device on Linux, in bytes.
@@ -36,6 +39,7 @@ pub(super) fn configuration(given: &Given) -> Result<Configuration, ConfigError>
         mac: one(given, Setting::Mac, mac)?,
         mtu: one(given, Setting::Mtu, mtu)?.unwrap_or(defaults.mtu),
         offload: one(given, Setting::Offload, offload)?.unwrap_or_default(),
+        spin: one(given, Setting::Spin, spin)?.unwrap_or(defaults.spin),
         dns: list(given, Setting::Dns, unicast)?.unwrap_or_default(),
         profile: one(given, Setting::Profile, profile)?.unwrap_or_default(),
         timing: one(given, Setting::Timing, timing)?.unwrap_or_default(),
@@ -186,6 +190,13 @@ fn mtu(text: &str) -> Result<usize, Expected> {
     match text.parse() {
         Ok(mtu) if (MTU_MIN..=MTU_MAX).contains(&mtu) => Ok(mtu),
         _ => Err(format!("a whole number from {MTU_MIN} to {MTU_MAX}")),
+    }
+}
+
+fn spin(text: &str) -> Result<Duration, Expected> {
+    match text.parse() {
+        Ok(micros) if micros <= SPIN_MAX => Ok(Duration::from_micros(micros)),
+        _ => Err(format!("a whole number of microseconds from 0 to {SPIN_MAX}")),
     }
 }
 

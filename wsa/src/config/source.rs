@@ -23,6 +23,7 @@ pub enum Setting {
     Mac,
     Mtu,
     Offload,
+    Spin,
     Dns,
     Profile,
     Timing,
@@ -36,7 +37,7 @@ pub enum Setting {
 
 impl Setting {
     /// All of them, in the order in which they are shown and checked.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Link,
         Self::Address,
         Self::Gateway,
@@ -44,6 +45,7 @@ impl Setting {
         Self::Mac,
         Self::Mtu,
         Self::Offload,
+        Self::Spin,
         Self::Dns,
         Self::Profile,
         Self::Timing,
@@ -65,6 +67,7 @@ impl Setting {
             Self::Mac => "mac",
             Self::Mtu => "mtu",
             Self::Offload => "offload",
+            Self::Spin => "spin",
             Self::Dns => "dns",
             Self::Profile => "profile",
             Self::Timing => "timing",

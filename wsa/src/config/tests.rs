@@ -152,6 +152,7 @@ fn all_sources_say_the_same_thing_alike() {
         mac = "02:00:00:00:00:07"
         mtu = 9000
         offload = "off"
+        spin = 50
         dns = ["192.0.2.53", "2001:db8::53"]
         profile = "windows"
         timing = "rfc6298"
@@ -170,6 +171,7 @@ fn all_sources_say_the_same_thing_alike() {
     assert_eq!(made.mac, Some(EthernetAddress([2, 0, 0, 0, 0, 7])));
     assert_eq!((made.mtu, made.seed), (9000, Some(u64::MAX)));
     assert_eq!(made.offload, OffloadChoice::Off);
+    assert_eq!(made.spin, Duration::from_micros(50));
     assert_eq!((made.profile, made.timing), (ProfileChoice::Windows, TimingChoice::Rfc6298));
     assert_eq!(made.capture, Some(PathBuf::from("out.pcapng")));
     let routes: Vec<(String, Option<String>)> = made

@@ -191,7 +191,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             flow_label: peer.flow_label(),
             hop_limit: established.hop_limit,
             traffic_class: established.traffic_class,
-            receive_buffer: Some(options.receive_room()),
+            receive_buffer: options.receive_ring(),
             transmit_buffer: options.transmit_room(),
             owner: s.index().unwrap_or(u32::MAX),
         };

@@ -135,7 +135,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             }
             SO_DONTLINGER => options.linger = if value.flag()? { None } else { Some(0) },
             SO_SNDBUF => options.send_buffer = value.number()?,
-            SO_RCVBUF => options.receive_buffer = value.number()?,
+            SO_RCVBUF => {
+                options.receive_buffer = value.number()?;
+                options.receive_buffer_given = true;
+            }
             SO_SNDTIMEO => options.send_timeout = value.number()?,
             SO_RCVTIMEO => options.receive_timeout = value.number()?,
             _ => return Err(Error::WSAENOPROTOOPT),

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     pub(crate) send_buffer: u32,
     /// Bytes.
     pub(crate) receive_buffer: u32,
+    /// Whether the caller has set it. Otherwise a connection has a ring of the stack's own size, as
+    /// on Windows, where the window grows beyond what SO_RCVBUF says.
+    pub(crate) receive_buffer_given: bool,
     /// Milliseconds, 0 for no limit.
     pub(crate) send_timeout: u32,
     /// Milliseconds, 0 for no limit.
@@ -108,6 +111,7 @@ impl Default for Options {
             linger: None,
             send_buffer: SEND_BUFFER,
             receive_buffer: 65536,
+            receive_buffer_given: false,
             send_timeout: 0,
             receive_timeout: 0,
             no_delay: false,
@@ -193,6 +197,11 @@ impl Options {
         self.receive_buffer.clamp(LEAST_RECEIVE_BUFFER, MOST_RECEIVE_BUFFER) as usize
     }
 
+    /// The ring for bytes that are received, where the caller has said how large.
+    pub(crate) fn receive_ring(&self) -> Option<usize> {
+        self.receive_buffer_given.then(|| self.receive_room())
+    }
+
     /// The ring for bytes that are sent, where the caller wants more than the stack has anyway.
     /// What a send has beyond the ring is kept beside it, and copied once more.
     pub(crate) fn transmit_room(&self) -> Option<usize> {
@@ -207,7 +216,7 @@ impl Options {
     /// What connections get that a listener accepts, from their handshake on.
     pub(crate) fn for_listener(&self) -> ListenerOptions {
         ListenerOptions {
-            receive_buffer: Some(self.receive_room()),
+            receive_buffer: self.receive_ring(),
             transmit_buffer: self.transmit_room(),
             options: self.for_connection(),
         }

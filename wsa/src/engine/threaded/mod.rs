@@ -5,14 +5,22 @@
 //! while no caller waits. A thread that owned the link and woke the callers would cost two more
 //! changes of thread in every round trip; a caller that looks at the link itself costs none.
 //!
+//! A program that makes calls all the time looks at the link with each of them, and would only be
+//! disturbed by a background thread that the same frames wake. So while there are calls, nobody
+//! sleeps on the link between two of them: the background thread is on patrol, which means that it
+//! looks every [`PATROL`] whether there were any, and leads again once there were none.
+//!
 //! Two orders matter, and both were learned from hangs. A caller claims the lead, and with it the
 //! link, before the lock is given up for the first time: otherwise the background thread takes the
 //! answer off the link while the caller sleeps on it. And whoever advances the stack while the
 //! leader sleeps kicks it when the leader's condition has changed or its deadline has moved
 //! forward: nothing on the link would wake it.
 
+mod sleep;
+
 use std::any::Any;
 use std::boxed::Box;
+use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -21,17 +29,26 @@ use std::time::Instant as Clock;
 use std::vec::Vec;
 use std::{fmt, io};
 
-use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, epoll, eventfd, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use tapsock_stack::link::Link;
 use tapsock_stack::storage::Growable;
 use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::{Progress, Stack};
 
+use self::sleep::{Found, Interest, Sleep, Wakes, earlier, kick, settle, timespec};
 use super::{Access, Engine, Waited};
 use crate::process::Core;
 
 /// Turns of the stack that one visit makes at the most before others have a chance to lock.
 const VISIT: usize = 8;
+
+/// How often the background thread looks on patrol, and so the longest, doubled, that a frame lies
+/// on the link after the last of many calls. Short against anybody's retransmission time-out; a
+/// hundred times as long as what a look costs.
+const PATROL: Duration = Duration::from_micros(500);
+
+/// Calls in a patrol's time that make it worth its while.
+const BUSY: u64 = 8;
 
 const KICK: epoll::EventData = epoll::EventData::new_u64(0);
 const LINK: epoll::EventData = epoll::EventData::new_u64(1);
@@ -46,6 +63,8 @@ enum Lead {
     Background,
     /// A caller of [`Engine::wait`].
     Caller,
+    /// Nobody for a moment: the next call looks at the link, or the patrol does.
+    Nobody,
 }
 
 /// A caller that waits while another one leads.
@@ -54,18 +73,8 @@ struct Follower {
     ticket: u64,
     thread: Thread,
     seen: u64,
-    interest: Vec<u32>,
+    interest: Interest,
     woken: bool,
-}
-
-/// What the sleeping leader waits for, besides a frame.
-#[derive(Debug)]
-struct Sleep {
-    /// When it wakes by itself; `None` for never.
-    until: Option<Instant>,
-    /// The leading caller's own condition; `None` for the background thread.
-    condition: Option<(u64, Vec<u32>)>,
-    kicked: bool,
 }
 
 struct State<L: Link> {
@@ -76,6 +85,17 @@ struct State<L: Link> {
     leader_sleep: Option<Sleep>,
     background_sleep: Option<Sleep>,
     tickets: u64,
+    /// The link wakes the background thread. Only then may that lead.
+    watched: bool,
+    /// The background thread is on patrol.
+    patrol: bool,
+    /// Calls so far, and how many there were when the background thread looked last, and when.
+    calls: u64,
+    looked: (u64, Instant),
+    /// The core's epoch up to which followers have been woken.
+    woken: u64,
+    /// The follower that was woken to lead, by its ticket.
+    successor: Option<u64>,
     ended: bool,
 }
 
@@ -91,6 +111,8 @@ struct Shared<L: Link> {
     process: u32,
     /// The thread that a closure runs on which has access; 0 for none.
     inside: AtomicU64,
+    /// How long a caller looks at the link before it sleeps, in microseconds.
+    spin: AtomicU64,
     /// What lives as long as the stack works.
     companions: Mutex<Vec<Box<dyn Any + Send>>>,
 }
@@ -127,17 +149,6 @@ impl Drop for Inside<'_> {
     }
 }
 
-/// What is to be woken once the lock is given up: notifying under it would send the woken thread
-/// straight into the lock.
-#[derive(Default)]
-struct Wakes {
-    threads: Vec<Thread>,
-    leader: bool,
-    background: bool,
-    /// The hook of WSAAsyncSelect's messages.
-    hook: bool,
-}
-
 impl<L: Link + Send + 'static> Threaded<L> {
     /// An engine over a stack that `make` builds with the time it is given.
     ///
@@ -160,6 +171,12 @@ impl<L: Link + Send + 'static> Threaded<L> {
             leader_sleep: None,
             background_sleep: None,
             tickets: 0,
+            watched: link.is_some(),
+            patrol: false,
+            calls: 0,
+            looked: (0, Instant::ZERO),
+            woken: 0,
+            successor: None,
             ended: false,
         };
         let background_kick = event()?;
@@ -177,6 +194,7 @@ impl<L: Link + Send + 'static> Threaded<L> {
             started: Clock::now(),
             process: std::process::id(),
             inside: AtomicU64::new(0),
+            spin: AtomicU64::new(0),
             companions: Mutex::new(Vec::new()),
         });
         let background = {
@@ -191,6 +209,12 @@ impl<L: Link + Send + 'static> Threaded<L> {
     /// The time of the stack's clock, which starts when the engine is made.
     pub fn now(&self) -> Instant {
         self.shared.now()
+    }
+
+    /// Lets a caller that must wait look at the link again and again for this time before it sleeps.
+    /// It saves the time that waking up takes, for as much of a processor. None by default.
+    pub fn set_spin(&self, spin: Duration) {
+        self.shared.spin.store(spin.total_micros(), Ordering::Relaxed);
     }
 
     /// Access for a thread that does not keep the engine alive.
@@ -294,19 +318,23 @@ impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
     fn wait(&self, seen: u64, interest: &[u32], until: Option<Instant>) -> Waited {
         let shared = &*self.shared;
         let mut state = shared.lock();
+        let mut succeeds = false;
         loop {
             let done = state.core.changed(seen, interest)
                 || until.is_some_and(|until| until <= shared.now());
             if done {
+                if succeeds && state.lead == Lead::Nobody {
+                    shared.leave(state);
+                }
                 return Waited::Again;
             }
-            if state.lead == Lead::Background {
+            if state.lead != Lead::Caller {
                 state.lead = Lead::Caller;
-                shared.watch(false);
+                shared.watch(&mut state, false);
                 shared.lead(state, seen, interest, until);
                 return Waited::Again;
             }
-            state = shared.follow(state, seen, interest, until);
+            (state, succeeds) = shared.follow(state, seen, interest, until);
         }
     }
 
@@ -339,6 +367,7 @@ impl<L: Link + Send + 'static> Shared<L> {
             let State { core, stack, .. } = &mut *state;
             f(&mut Access { core, stack, now })
         };
+        state.calls += 1;
         state.advance(now);
         let wakes = state.wakes();
         drop(state);
@@ -361,7 +390,7 @@ impl<L: Link + Send + 'static> Shared<L> {
         if wakes.background {
             kick(&self.background_kick);
         }
-        for thread in wakes.threads {
+        for thread in wakes.few.into_iter().flatten().chain(wakes.many) {
             thread.unpark();
         }
         if wakes.hook {
@@ -377,17 +406,15 @@ impl<L: Link + Send + 'static> Shared<L> {
         interest: &[u32],
         until: Option<Instant>,
     ) {
+        let spin = Duration::from_micros(self.spin.load(Ordering::Relaxed));
+        let spin_ends = (spin != Duration::ZERO).then(|| self.now() + spin);
         loop {
             let now = self.now();
-            let more = state.advance(now);
+            let more = state.advance(now) || spin_ends.is_some_and(|end| now < end);
             let done =
                 state.core.changed(seen, interest) || until.is_some_and(|until| until <= now);
             if done {
-                let mut wakes = state.wakes();
-                self.watch(true);
-                state.hand_on(&mut wakes);
-                drop(state);
-                self.wake(wakes);
+                self.leave(state);
                 return;
             }
             let wakes = state.wakes();
@@ -395,7 +422,7 @@ impl<L: Link + Send + 'static> Shared<L> {
             if !more {
                 state.leader_sleep = Some(Sleep {
                     until: wake_at,
-                    condition: Some((seen, interest.into())),
+                    condition: Some((seen, Interest::new(interest))),
                     kicked: false,
                 });
             }
@@ -409,18 +436,50 @@ impl<L: Link + Send + 'static> Shared<L> {
         }
     }
 
-    /// Sleeps until woken by the leader, or until `until`.
+    /// A caller leads no more: another one does, or the background thread, or for a moment nobody.
+    fn leave(&self, mut state: MutexGuard<'_, State<L>>) {
+        let mut wakes = state.wakes();
+        state.calls += 1;
+        state.lead = Lead::Nobody;
+        if let Some(next) = state.followers.iter_mut().find(|follower| !follower.woken) {
+            next.woken = true;
+            wakes.push(next.thread.clone());
+            state.successor = Some(next.ticket);
+        } else if !state.patrol {
+            let now = self.now();
+            let (calls, at) = state.looked;
+            let lately = now < at + PATROL;
+            if lately && state.calls - calls >= BUSY && self.link.is_some() {
+                state.patrol = true;
+                // It may sleep without an end. If it does not sleep, it will see for itself.
+                wakes.background |= state.background_sleep.as_mut().is_some_and(Sleep::kick);
+            } else {
+                if !lately {
+                    state.looked = (state.calls, now);
+                }
+                self.watch(&mut state, true);
+                state.lead = Lead::Background;
+                // It went to sleep without the stack's deadline.
+                let next = state.stack.poll_at();
+                wakes.background |= state.background_sleep.as_mut().is_some_and(|s| s.hurry(next));
+            }
+        }
+        drop(state);
+        self.wake(wakes);
+    }
+
+    /// Sleeps until woken by the leader, or until `until`; true when it was woken to lead.
     fn follow<'s>(
         &'s self,
         mut state: MutexGuard<'s, State<L>>,
         seen: u64,
         interest: &[u32],
         until: Option<Instant>,
-    ) -> MutexGuard<'s, State<L>> {
+    ) -> (MutexGuard<'s, State<L>>, bool) {
         state.tickets += 1;
         let ticket = state.tickets;
         let thread = std::thread::current();
-        let interest = interest.into();
+        let interest = Interest::new(interest);
         state.followers.push(Follower { ticket, thread, seen, interest, woken: false });
         drop(state);
         loop {
@@ -435,12 +494,16 @@ impl<L: Link + Send + 'static> Shared<L> {
             let expired = until.is_some_and(|until| until <= now);
             let Some(place) = state.followers.iter().position(|other| other.ticket == ticket)
             else {
-                return state;
+                return (state, false);
             };
             // A park may end without a reason.
             if state.followers[place].woken || expired {
                 state.followers.swap_remove(place);
-                return state;
+                let succeeds = state.successor == Some(ticket);
+                if succeeds {
+                    state.successor = None;
+                }
+                return (state, succeeds);
             }
         }
     }
@@ -448,12 +511,18 @@ impl<L: Link + Send + 'static> Shared<L> {
     fn run_background(&self) {
         let mut state = self.lock();
         while !state.ended {
-            let leading = state.lead == Lead::Background;
+            let now = self.now();
             let mut wake_at = None;
             let mut more = false;
-            if leading {
-                more = state.advance(self.now());
+            if state.patrol {
+                self.patrol(&mut state, now);
+            }
+            if state.lead != Lead::Caller {
+                more = state.advance(now);
                 wake_at = state.stack.poll_at();
+            }
+            if state.patrol {
+                wake_at = earlier(wake_at, Some(now + PATROL));
             }
             let wakes = state.wakes();
             if !more {
@@ -462,17 +531,43 @@ impl<L: Link + Send + 'static> Shared<L> {
             }
             drop(state);
             self.wake(wakes);
-            if !more {
-                self.sleep_in_background(wake_at);
-            }
+            let found = if more { Found::Nothing } else { self.sleep_in_background(wake_at) };
             state = self.lock();
             state.background_sleep = None;
+            if found == Found::Frame && !state.patrol && state.calls - state.looked.0 >= BUSY {
+                // Frames wake this thread that callers would find by themselves.
+                state.patrol = true;
+                state.looked = (state.calls, self.now());
+            }
+        }
+    }
+
+    /// Leaves the link to the callers as long as there are any.
+    fn patrol(&self, state: &mut State<L>, now: Instant) {
+        let (calls, at) = state.looked;
+        if now < at + PATROL {
+            self.watch(state, false);
+            if state.lead == Lead::Background {
+                state.lead = Lead::Nobody;
+            }
+            return;
+        }
+        state.looked = (state.calls, now);
+        if state.calls - calls < BUSY {
+            state.patrol = false;
+            if state.lead == Lead::Nobody {
+                self.watch(state, true);
+                state.lead = Lead::Background;
+            }
         }
     }
 
     /// Lets the background thread see the link, or takes it out of its sight without waking it.
-    fn watch(&self, link_too: bool) {
-        if let Some(link) = &self.link {
+    fn watch(&self, state: &mut State<L>, link_too: bool) {
+        if let Some(link) = &self.link
+            && state.watched != link_too
+        {
+            state.watched = link_too;
             let flags = if link_too { epoll::EventFlags::IN } else { epoll::EventFlags::empty() };
             // The descriptor was added when the engine was made; there is nothing to fail.
             let _ = epoll::modify(&self.background_sleep, link, LINK, flags);
@@ -490,34 +585,51 @@ impl<L: Link + Send + 'static> Shared<L> {
         let timeout = left.map(timespec);
         let kick = PollFd::new(&self.leader_kick, PollFlags::IN);
         // Interrupted by a signal is a wake-up like any other: the result does not matter.
-        if let Some(link) = &self.link {
+        let kicked = if let Some(link) = &self.link {
             let mut both = [kick, PollFd::new(link, PollFlags::IN)];
             let _ = poll(&mut both, timeout.as_ref());
             let dead = PollFlags::ERR | PollFlags::HUP | PollFlags::NVAL;
             if both[1].revents().intersects(dead) {
-                // A device whose namespace is gone reports an error for ever: do not spin on it.
-                let pause = timespec(left.map_or(DEAD_LINK, |left| left.min(DEAD_LINK)));
-                let _ = poll(&mut [PollFd::new(&self.leader_kick, PollFlags::IN)], Some(&pause));
+                self.pause(&self.leader_kick, left);
             }
+            !both[0].revents().is_empty()
         } else {
-            let _ = poll(&mut [kick], timeout.as_ref());
+            let mut one = [kick];
+            let _ = poll(&mut one, timeout.as_ref());
+            !one[0].revents().is_empty()
+        };
+        if kicked {
+            settle(&self.leader_kick);
         }
-        settle(&self.leader_kick);
     }
 
-    /// Sleeps on the background thread's kick, and on the link while no caller leads.
-    fn sleep_in_background(&self, until: Option<Instant>) {
+    /// Sleeps on the background thread's kick, and on the link where that is watched.
+    fn sleep_in_background(&self, until: Option<Instant>) -> Found {
         let left = self.left(until);
         let timeout = left.map(timespec);
-        let mut events: Vec<epoll::Event> = Vec::with_capacity(2);
-        let room = rustix::buffer::spare_capacity(&mut events);
-        let _ = epoll::wait(&self.background_sleep, room, timeout.as_ref());
+        let mut room = [MaybeUninit::<epoll::Event>::uninit(); 2];
+        let Ok((events, _)) = epoll::wait(&self.background_sleep, &mut room, timeout.as_ref())
+        else {
+            return Found::Nothing;
+        };
         let dead = epoll::EventFlags::ERR | epoll::EventFlags::HUP;
-        if events.iter().any(|event| { event.flags }.intersects(dead)) {
-            let pause = timespec(left.map_or(DEAD_LINK, |left| left.min(DEAD_LINK)));
-            let _ = poll(&mut [PollFd::new(&self.background_kick, PollFlags::IN)], Some(&pause));
+        let mut found = Found::Nothing;
+        for event in events {
+            if { event.data }.u64() == KICK.u64() {
+                settle(&self.background_kick);
+            } else if { event.flags }.intersects(dead) {
+                self.pause(&self.background_kick, left);
+            } else {
+                found = Found::Frame;
+            }
         }
-        settle(&self.background_kick);
+        found
+    }
+
+    /// A device whose namespace is gone reports an error for ever: do not spin on it.
+    fn pause(&self, kick: &OwnedFd, left: Option<Duration>) {
+        let pause = timespec(left.map_or(DEAD_LINK, |left| left.min(DEAD_LINK)));
+        let _ = poll(&mut [PollFd::new(kick, PollFlags::IN)], Some(&pause));
     }
 }
 
@@ -537,57 +649,30 @@ impl<L: Link> State<L> {
     /// Whom to wake for what has changed.
     fn wakes(&mut self) -> Wakes {
         let mut wakes = Wakes { hook: self.core.delivery_is_due(), ..Wakes::default() };
-        for follower in &mut self.followers {
-            if !follower.woken && self.core.changed(follower.seen, &follower.interest) {
-                follower.woken = true;
-                wakes.threads.push(follower.thread.clone());
+        let Self { core, followers, leader_sleep, background_sleep, woken, .. } = self;
+        if core.epoch() != *woken {
+            *woken = core.epoch();
+            for follower in followers {
+                if !follower.woken && core.changed(follower.seen, follower.interest.numbers()) {
+                    follower.woken = true;
+                    wakes.push(follower.thread.clone());
+                }
             }
         }
         let next = self.stack.poll_at();
-        let too_late = |sleep: &Sleep| match (next, sleep.until) {
-            (Some(next), Some(until)) => next < until,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        if let Some(sleep) = &mut self.leader_sleep
-            && !sleep.kicked
-        {
+        if let Some(sleep) = leader_sleep {
             let changed = sleep
                 .condition
                 .as_ref()
-                .is_some_and(|(seen, interest)| self.core.changed(*seen, interest));
-            if changed || too_late(sleep) {
-                sleep.kicked = true;
-                wakes.leader = true;
-            }
+                .is_some_and(|(seen, interest)| core.changed(*seen, interest.numbers()));
+            wakes.leader = if changed { sleep.kick() } else { sleep.hurry(next) };
         }
-        if self.lead == Lead::Background
-            && let Some(sleep) = &mut self.background_sleep
-            && !sleep.kicked
-            && too_late(sleep)
+        if self.lead != Lead::Caller
+            && let Some(sleep) = background_sleep
         {
-            sleep.kicked = true;
-            wakes.background = true;
+            wakes.background = sleep.hurry(next);
         }
         wakes
-    }
-
-    /// Gives the lead back to the background thread, and wakes a follower that may take it.
-    fn hand_on(&mut self, wakes: &mut Wakes) {
-        self.lead = Lead::Background;
-        if let Some(next) = self.followers.iter_mut().find(|follower| !follower.woken) {
-            next.woken = true;
-            wakes.threads.push(next.thread.clone());
-        }
-        // The background thread went to sleep without the stack's deadline.
-        let next = self.stack.poll_at();
-        if let Some(sleep) = &mut self.background_sleep
-            && !sleep.kicked
-            && next.is_some_and(|next| sleep.until.is_none_or(|until| next < until))
-        {
-            sleep.kicked = true;
-            wakes.background = true;
-        }
     }
 }
 
@@ -599,29 +684,4 @@ fn thread_number() -> u64 {
     }
     // Only a thread that is being torn down has no number any more.
     THREAD.try_with(|thread| *thread).unwrap_or(0)
-}
-
-fn earlier(left: Option<Instant>, right: Option<Instant>) -> Option<Instant> {
-    match (left, right) {
-        (Some(left), Some(right)) => Some(left.min(right)),
-        (left, right) => left.or(right),
-    }
-}
-
-fn timespec(duration: Duration) -> Timespec {
-    let micros = duration.total_micros();
-    Timespec {
-        tv_sec: i64::try_from(micros / 1_000_000).unwrap_or(i64::MAX),
-        tv_nsec: (micros % 1_000_000) as i64 * 1000,
-    }
-}
-
-/// Takes a kick back; without one there is nothing to read.
-fn settle(event: &OwnedFd) {
-    let _ = rustix::io::read(event, &mut [0; 8]);
-}
-
-fn kick(event: &OwnedFd) {
-    // A full counter means that it is kicked already.
-    let _ = rustix::io::write(event, &1u64.to_ne_bytes());
 }
