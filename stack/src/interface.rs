@@ -11,7 +11,7 @@ use core::fmt;
 #[cfg(feature = "std")]
 use core::num::NonZeroUsize;
 
-use smoltcp::iface::{Config, Context, Interface, SocketSet};
+use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::phy::{self, Checksum, Device, DeviceCapabilities, Medium};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::HardwareAddress;
@@ -118,9 +118,44 @@ impl Ip {
         self.interface.poll_at(now, sockets)
     }
 
-    pub(crate) fn context(&mut self) -> &mut Context {
-        self.interface.context()
+    /// An interface whose first connection begins with this sequence number.
+    ///
+    /// smoltcp takes the number out of its own random numbers, and can be told nothing but their
+    /// seed. So this is the seed from which the number follows.
+    pub(crate) fn beginning_with(&self, now: Instant, sequence: u32) -> Interface {
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = seed_of(sequence);
+        let mtu = self.mtu;
+        let mut device = OneShot { packet: None, reply: &mut [], written: 0, mtu, cuts: false };
+        Interface::new(config, &mut device, now)
     }
+}
+
+/// The seed of an sPCG32 of which the second number is `number`: the first one is what an interface
+/// takes for itself.
+fn seed_of(number: u32) -> u64 {
+    const FACTOR: u64 = 0xbb2e_fcec_3c39_611d;
+    const ADDEND: u64 = 0x7590_ef39;
+    // The inverse of an odd number modulo 2^64, by Newton's method: the number of right bits doubles
+    // with each step, from 3.
+    const INVERSE: u64 = {
+        let mut inverse = FACTOR;
+        let mut step = 0;
+        while step < 5 {
+            inverse = inverse.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(inverse)));
+            step += 1;
+        }
+        inverse
+    };
+    let before = |state: u64| state.wrapping_sub(ADDEND).wrapping_mul(INVERSE);
+    let output = |state: u64| (state >> (29 - (state >> 61))) as u32;
+    // With zeros at the top the output is what begins at bit 29; the bits below are free.
+    let mut first = before((u64::from(number) << 29) | 1);
+    if (output(first) ^ (output(first) >> 16)) as u16 == 0 {
+        // An interface would take a second number for itself.
+        first = before((u64::from(number) << 29) | 2);
+    }
+    before(first)
 }
 
 /// A device that holds one packet on its way in and takes one on its way out.

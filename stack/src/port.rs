@@ -3,6 +3,7 @@
 use core::hash::Hasher;
 
 use siphasher::sip::SipHasher13;
+use smoltcp::time::Instant;
 use smoltcp::wire::{IpAddress, IpEndpoint};
 
 pub use crate::net::Transport;
@@ -270,6 +271,24 @@ impl<'a, S: Storage<'a>> Ports<'a, S> {
             worst.is_some()
         });
         worst
+    }
+
+    /// With which sequence number a connection begins (RFC 6528): one that nobody can guess, and that
+    /// grows between two connections of the same four-tuple, so that a peer whose end of the first
+    /// rests in TIME-WAIT accepts the second (RFC 9293, section 3.6.1).
+    pub(crate) fn first_sequence(
+        &self,
+        now: Instant,
+        local: IpEndpoint,
+        remote: IpEndpoint,
+    ) -> u32 {
+        use core::hash::Hash;
+        let mut hasher = SipHasher13::new_with_keys(self.secret[1], self.secret[0]);
+        (local.addr, local.port, remote.addr, remote.port).hash(&mut hasher);
+        // By one each 64 ns, as with Linux: it comes round after 275 seconds, and a connection in
+        // between has sent less if it was slower than 125 Mbit/s.
+        let ticks = (now.total_micros() as u64).wrapping_mul(125) / 8;
+        (hasher.finish() as u32).wrapping_add(ticks as u32)
     }
 
     fn offset(

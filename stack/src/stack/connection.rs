@@ -84,7 +84,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let receive = request.receive_buffer.unwrap_or(self.config.receive_buffer);
         let transmit = request.transmit_buffer.unwrap_or(self.config.transmit_buffer);
         let mut cell = self.cell(receive, transmit).ok_or(OpenError::Exhausted)?;
-        let opened = cell.socket_mut().connect(self.ip.context(), request.remote, request.local);
+        let sequence = self.ports.first_sequence(now, request.local, request.remote);
+        let mut beginning = self.ip.beginning_with(now, sequence);
+        let opened = cell.socket_mut().connect(beginning.context(), request.remote, request.local);
         if opened.is_err() {
             // Port 0, an unspecified address or two families: no such flow can exist.
             self.storage.recycle(cell);

@@ -5,7 +5,7 @@ use tapsock_stack::event::{Asked, CauseKind, Happened, PacketSummary};
 use tapsock_stack::link::Direction;
 use tapsock_stack::port::Family;
 use tapsock_stack::sim::{Conditions, Pair, Verdict};
-use tapsock_stack::tcp::Phase;
+use tapsock_stack::tcp::{Close, Phase};
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
@@ -460,4 +460,27 @@ fn data_up_to_the_end_of_the_window_of_our_syn_is_kept() {
     peer.sends("P. 65505 ack 1 len 30");
     let id = scene.host.with(|stack, _| stack.tcp_accept(listener, 0)).unwrap();
     assert_eq!(scene.status(id).receivable, 65535);
+}
+
+#[test]
+fn the_first_sequence_number_grows_between_two_connections_of_a_four_tuple() {
+    for family in [Family::V4, Family::V6] {
+        let scene = Scene::new(family, |_| {});
+        let begin = |at: f64, port: u16| {
+            scene.until(at);
+            let (id, peer) = scene.connect_with(|request| request.local.port = port).unwrap();
+            let first = peer.host_isn();
+            scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Silent));
+            first
+        };
+        let first = begin(1.0, 50_000);
+        // 15,625,000 in a second, to the microsecond.
+        assert_eq!(begin(2.0, 50_000).wrapping_sub(first), 15_625_000);
+        assert_eq!(begin(2.000_008, 50_000).wrapping_sub(first), 15_625_125);
+        // It came round.
+        assert_eq!(begin(301.0, 50_000).wrapping_sub(first), (15_625_000_u64 * 300) as u32);
+        // Nobody knows another four-tuple's from it.
+        let other = begin(301.0, 50_001).wrapping_sub(begin(301.0, 50_000));
+        assert!(!(0..1_000_000).contains(&other) && other.wrapping_neg() > 1_000_000, "{other}");
+    }
 }

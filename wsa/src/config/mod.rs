@@ -59,9 +59,6 @@ pub const STACK_V4: IpCidr = IpCidr::new(IpAddress::Ipv4(Ipv4Address::new(10, 77
 /// The stack's IPv6 address where none is given.
 pub const STACK_V6: IpCidr =
     IpCidr::new(IpAddress::Ipv6(Ipv6Address::new(0xfd77, 0, 0, 0, 0, 0, 0, 2)), 64);
-/// The rings of a connection each way, in bytes, where the program does not ask for others: what the
-/// second-level cache of a processor holds several of, and superframes fill without a pause.
-pub const RING: usize = 256 << 10;
 /// The MTU where none is given, in bytes.
 pub const DEFAULT_MTU: usize = 1500;
 
@@ -298,7 +295,6 @@ impl Configuration {
     pub fn stack(&self, seed: u64) -> Config {
         let mut config = Config::new(self.hardware_address(seed), seed);
         config.syn = self.timing.syn();
-        (config.receive_buffer, config.transmit_buffer) = (RING, RING);
         if self.timing == TimingChoice::Test {
             config.time_wait = Duration::from_secs(1);
         }

@@ -114,6 +114,7 @@ fn all_sources_say_the_same_thing_alike() {
         (Setting::Mac, "02:00:00:00:00:07"),
         (Setting::Mtu, "9000"),
         (Setting::Offload, "off"),
+        (Setting::Spin, "50"),
         (Setting::Dns, "192.0.2.53"),
         (Setting::Dns, "2001:db8::53"),
         (Setting::Profile, "windows"),
@@ -134,6 +135,7 @@ fn all_sources_say_the_same_thing_alike() {
         ("TAPSOCK_MAC", "02-00-00-00-00-07"),
         ("TAPSOCK_MTU", "9000"),
         ("TAPSOCK_OFFLOAD", "off"),
+        ("TAPSOCK_SPIN", "50"),
         ("TAPSOCK_DNS", "192.0.2.53,2001:db8::53"),
         ("TAPSOCK_PROFILE", "windows"),
         ("TAPSOCK_TIMING", "rfc6298"),
@@ -254,6 +256,8 @@ fn a_wrong_value_gives_its_name_the_value_and_what_is_expected() {
         (Setting::Mtu, "65522", MTU),
         (Setting::Mtu, "big", MTU),
         (Setting::Offload, "yes", "on or off"),
+        (Setting::Spin, "10001", "a whole number of microseconds from 0 to 10000"),
+        (Setting::Spin, "-1", "a whole number of microseconds from 0 to 10000"),
         (Setting::Profile, "Windows", "documented or windows"),
         (Setting::Timing, "winxp", "win10, win7, rfc6298 or test"),
         (Setting::Seed, "-1", SEED),
@@ -447,4 +451,10 @@ fn profile_names_the_profiles() {
     for (name, profile) in [("documented", Profile::DOCUMENTED), ("windows", Profile::WINDOWS)] {
         assert_eq!(by_flag(Setting::Profile, name).unwrap().profile.profile(), profile);
     }
+}
+
+#[test]
+fn the_longest_spin_is_taken() {
+    assert_eq!(by_flag(Setting::Spin, "10000").unwrap().spin, Duration::from_millis(10));
+    assert_eq!(resolve(&[], &[], None).unwrap().spin, Duration::ZERO);
 }

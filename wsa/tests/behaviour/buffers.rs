@@ -3,8 +3,8 @@
 use std::sync::{Arc, Mutex};
 
 use tapsock_stack::link::Direction;
-use tapsock_stack::sim::Verdict;
-use wsa::engine::stepped::as_thread;
+use tapsock_stack::sim::{Conditions, Pair, Verdict};
+use wsa::engine::stepped::{Simulated, as_thread};
 use wsa::{Arg, SocketHandle};
 
 use super::scene::*;
@@ -252,4 +252,27 @@ fn a_syn_is_not_repeated_where_the_socket_says_so() {
     assert_eq!(scene.seconds(), 1.0);
     let cause = scene.client.last_cause().unwrap().to_string();
     assert!(cause.contains("1 SYN to 192.0.2.1 unanswered"), "{cause}");
+}
+
+#[test]
+fn a_receive_ring_is_the_stacks_own_unless_so_rcvbuf_was_set() {
+    let pair = Pair::configured(7, Conditions::GOOD, |config| config.receive_buffer = 200_000);
+    let (client, server) = (Simulated::process(pair.client), Simulated::process(pair.server));
+    client.wsa_startup(0x0202);
+    server.wsa_startup(0x0202);
+    for (given, ring) in [(None, 200_000), (Some(65_536), 65_536), (Some(300_000), 300_000)] {
+        let listening = listener(&server, "0.0.0.0:4000");
+        let s = tcp(&client);
+        for (process, s) in [(&server, listening), (&client, s)] {
+            if let Some(given) = given {
+                process.set_option(s, 0xffff, 0x1002, given).unwrap();
+            }
+            assert_eq!(process.option(s, 0xffff, 0x1002), Ok(given.unwrap_or(65_536)));
+        }
+        connect(&client, s, "10.0.0.2:4000").unwrap();
+        let t = accept(&server, listening).unwrap();
+        assert_eq!(client.tcp_info(s).unwrap().receive_buffer, ring);
+        assert_eq!(server.tcp_info(t).unwrap().receive_buffer, ring);
+        server.closesocket(listening).unwrap();
+    }
 }
