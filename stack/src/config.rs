@@ -108,6 +108,18 @@ pub enum FullBacklog {
     Drop,
 }
 
+/// When a FIN is acknowledged that comes without data, to a side that has nothing on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LoneFin {
+    /// At once.
+    #[default]
+    AtOnce,
+    /// With whatever goes the other way, or after 10 ms. Who closes in answer, as most do, saves a
+    /// segment. Connections that acknowledge everything at once
+    /// ([`Acknowledge::AtOnce`](crate::tcp::Acknowledge)) do so here too.
+    Delayed,
+}
+
 /// What becomes of the solicited-node groups of own IPv6 addresses (RFC 4291, section 2.7.1).
 /// Either way the host belongs to them, and answers queries about them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -162,6 +174,8 @@ pub struct Config {
     pub send_total: usize,
     /// Whether switches are told of the groups that own IPv6 addresses imply.
     pub own_groups: OwnGroups,
+    /// When a FIN that comes alone is acknowledged.
+    pub lone_fin: LoneFin,
 }
 
 impl Config {
@@ -182,6 +196,7 @@ impl Config {
             transmit_buffer: 65536,
             send_total: 1 << 30,
             own_groups: OwnGroups::Reported,
+            lone_fin: LoneFin::AtOnce,
         }
     }
 }

@@ -5,7 +5,7 @@ use smoltcp::time::Instant;
 use smoltcp::wire::IpProtocol;
 
 use super::{Arrival, Core, HEADER, TURN};
-use crate::config::{FullBacklog, OnError, OnReset};
+use crate::config::{FullBacklog, LoneFin, OnError, OnReset};
 use crate::demux::{Flow, Receiver, Target};
 use crate::event::{
     Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
@@ -21,7 +21,7 @@ use crate::port::Transport;
 use crate::storage::{Fifo, Rare, Storage};
 use crate::tcp::segment::{ACK, RST, SYN, Segment, past, write_ack};
 use crate::tcp::stage::Verdict;
-use crate::tcp::{Phase, Role};
+use crate::tcp::{Acknowledge, Phase, Role};
 use crate::udp::{About, Arriving, DatagramError};
 use crate::{ListenerId, TcpId};
 
@@ -401,6 +401,10 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             let received = socket.recv_queue() - readable;
             connection.stage.accepted(now, &segment, packet, received, before, after);
         }
+        let lone_fin = (before, after) == (State::Established, State::CloseWait)
+            && socket.recv_queue() == readable
+            && queued == 0
+            && connection.options.acknowledge == Acknowledge::Delayed;
         let owned = connection.role != Role::Released;
         let told = owned && connection.connected_at.is_some();
         if !owned || connection.receive_shutdown {
@@ -417,7 +421,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         self.nudge(now, id, departing);
         self.changed(now, id, before, after, Some((&segment, evidence)), departing);
-        self.mark_dirty(id);
+        if lone_fin && self.config.lone_fin == LoneFin::Delayed {
+            // Whatever is sent until this deadline acknowledges it.
+            self.schedule(now, id);
+        } else {
+            self.mark_dirty(id);
+        }
     }
 
     /// Shows smoltcp duplicate acknowledgments where the stage knows that the oldest segment is lost,

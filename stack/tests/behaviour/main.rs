@@ -13,6 +13,7 @@ mod in_place;
 mod info;
 mod limits;
 mod listener;
+mod lone_fin;
 mod marks;
 mod multicast;
 mod netstat;

@@ -40,7 +40,7 @@ use std::string::{String, ToString};
 use std::vec::Vec;
 use std::{env, fs};
 
-use tapsock_stack::config::{Config, Route, SynTiming};
+use tapsock_stack::config::{Config, LoneFin, Route, SynTiming};
 use tapsock_stack::fault::Rule;
 use tapsock_stack::time::Duration;
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address, Ipv6Address};
@@ -295,6 +295,7 @@ impl Configuration {
     pub fn stack(&self, seed: u64) -> Config {
         let mut config = Config::new(self.hardware_address(seed), seed);
         config.syn = self.timing.syn();
+        config.lone_fin = LoneFin::Delayed;
         if self.timing == TimingChoice::Test {
             config.time_wait = Duration::from_secs(1);
         }
