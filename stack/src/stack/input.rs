@@ -404,7 +404,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let lone_fin = (before, after) == (State::Established, State::CloseWait)
             && socket.recv_queue() == readable
             && queued == 0
-            && connection.options.acknowledge == Acknowledge::Delayed;
+            && connection.options().acknowledge == Acknowledge::Delayed;
         let owned = connection.role != Role::Released;
         let told = owned && connection.connected_at.is_some();
         if !owned || connection.receive_shutdown {

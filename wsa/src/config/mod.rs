@@ -59,6 +59,10 @@ pub const STACK_V4: IpCidr = IpCidr::new(IpAddress::Ipv4(Ipv4Address::new(10, 77
 /// The stack's IPv6 address where none is given.
 pub const STACK_V6: IpCidr =
     IpCidr::new(IpAddress::Ipv6(Ipv6Address::new(0xfd77, 0, 0, 0, 0, 0, 0, 2)), 64);
+/// The rings of a connection each way, in bytes, where the program names no others: several
+/// superframes each, and few enough for a processor's second-level cache. Memory is only taken where
+/// bytes have been.
+const RING: usize = 256 << 10;
 /// The MTU where none is given, in bytes.
 pub const DEFAULT_MTU: usize = 1500;
 
@@ -296,6 +300,7 @@ impl Configuration {
         let mut config = Config::new(self.hardware_address(seed), seed);
         config.syn = self.timing.syn();
         config.lone_fin = LoneFin::Delayed;
+        (config.receive_buffer, config.transmit_buffer) = (RING, RING);
         if self.timing == TimingChoice::Test {
             config.time_wait = Duration::from_secs(1);
         }
