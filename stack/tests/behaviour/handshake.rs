@@ -388,7 +388,7 @@ fn a_four_tuple_is_used_once() {
     let (id, _) = scene.connect_with(|request| request.local = local).unwrap();
     let again = scene.connect_with(|request| request.local = local);
     assert_eq!(again.err(), Some(tapsock_stack::tcp::OpenError::InUse));
-    scene.host.with(|stack, now| stack.tcp_close(now, id, tapsock_stack::tcp::Close::Silent));
+    scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Silent));
     assert!(scene.connect_with(|request| request.local = local).is_ok());
     scene.sent(["0 > S 0:1", "0 > S 0:1"]);
 }
@@ -397,7 +397,7 @@ fn a_four_tuple_is_used_once() {
 fn an_attempt_that_is_let_go_is_silent() {
     let scene = scene();
     let (id, peer) = scene.connect();
-    scene.host.with(|stack, now| stack.tcp_close(now, id, tapsock_stack::tcp::Close::Silent));
+    scene.host.with(|stack, now| stack.tcp_close(now, id, Close::Silent));
     assert!(scene.host.with(|stack, _| stack.tcp(id).is_none()));
     assert_eq!(scene.host.with(|stack, _| stack.sockets()), 0);
     scene.until(60.0);

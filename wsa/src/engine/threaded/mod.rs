@@ -8,7 +8,7 @@
 //! A program that makes calls all the time looks at the link with each of them, and would only be
 //! disturbed by a background thread that the same frames wake. So while there are calls, nobody
 //! sleeps on the link between two of them: the background thread is on patrol, which means that it
-//! looks every [`PATROL`] whether there were any, and leads again once there were none.
+//! looks every half a millisecond whether there were any, and leads again once there were none.
 //!
 //! Two orders matter, and both were learned from hangs. A caller claims the lead, and with it the
 //! link, before the lock is given up for the first time: otherwise the background thread takes the
