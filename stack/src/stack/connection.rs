@@ -16,6 +16,7 @@ use crate::port::Family;
 use crate::storage::{Cell, Chain, Fifo, Rare, Storage, total_len};
 use crate::tcp::handshake::{Due, Handshake, later};
 use crate::tcp::keep_alive::Prober;
+use crate::tcp::moment::Moment;
 use crate::tcp::segment::{FIN, RST, Segment, write_ack};
 use crate::tcp::stage::{Path, Stage};
 use crate::tcp::{
@@ -182,9 +183,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             unread: false,
             on_loopback,
             attached: false,
-            connected_at: None,
+            connected_at: Moment::NONE,
             trouble: S::Rare::default(),
-            release_ends: None,
+            release_ends: Moment::NONE,
             waiting: None,
             holds: None,
             owner: 0,
@@ -391,7 +392,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             _ => None,
         };
         let earliest =
-            [handshake, budget, smoltcp, stalled, probe, rescue, connection.release_ends]
+            [handshake, budget, smoltcp, stalled, probe, rescue, connection.release_ends.get()]
                 .into_iter()
                 .flatten()
                 .min();
@@ -466,7 +467,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.give_up(now, id);
             return;
         }
-        let released = [connection.release_ends, connection.stalled()];
+        let released = [connection.release_ends.get(), connection.stalled()];
         if released.into_iter().flatten().any(|end| end <= now) {
             self.reset(now, id, departing);
             return;
@@ -749,8 +750,8 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
         if !connection.attached {
             self.forget(id);
-        } else if connection.state() == State::FinWait2 && connection.release_ends.is_none() {
-            connection.release_ends = Some(later(now, FIN_WAIT_2));
+        } else if connection.state() == State::FinWait2 && !connection.release_ends.is_some() {
+            connection.release_ends = later(now, FIN_WAIT_2).into();
             self.schedule(now, id);
         }
     }
@@ -760,7 +761,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if let Some(handshake) = connection.handshake.take() {
             connection.handshake_segments = handshake.sent();
         }
-        connection.connected_at = Some(now);
+        connection.connected_at = now.into();
         // What was wrong on the way is over.
         connection.trouble.take();
         let Role::Waiting(listener_id) = connection.role else {

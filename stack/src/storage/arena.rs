@@ -21,11 +21,16 @@ use std::vec::Vec;
 
 use rustix::io;
 use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap_anonymous, munmap};
-use rustix::param::page_size;
 use smoltcp::iface::SocketSet;
 use smoltcp::socket::tcp;
 
 use super::cell::Cell;
+
+/// What memory is taken and given back in: a page, or, where a kernel may have been built with
+/// others, what is a number of pages with all of them. It is no question to the system: rustix would
+/// look for the answer where it is not under valgrind.
+const PAGE: usize =
+    if cfg!(any(target_arch = "x86_64", target_arch = "x86")) { 4096 } else { 65536 };
 
 /// Slots of a page, of two, four, and so on, up to what two of the largest rings need.
 const CLASSES: usize = 20;
@@ -49,7 +54,6 @@ pub(super) struct Arena {
 }
 
 struct Shared {
-    page: usize,
     reserve: Reserve,
     state: Mutex<State>,
 }
@@ -102,21 +106,20 @@ impl Default for Arena {
 
 impl fmt::Debug for Arena {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Arena").field("page", &self.shared.page).finish_non_exhaustive()
+        f.debug_struct("Arena").finish_non_exhaustive()
     }
 }
 
 impl Arena {
     fn new(reserve: Reserve) -> Self {
         let state = Mutex::new(State::default());
-        Self { shared: Arc::new(Shared { page: page_size(), reserve, state }) }
+        Self { shared: Arc::new(Shared { reserve, state }) }
     }
 
     /// A socket with rings of so many bytes; `None` where the system has no address space
     /// for them, or they are larger than anything.
     pub(super) fn cell<'a>(&self, receive: usize, transmit: usize) -> Option<Cell<'a>> {
-        let page = self.shared.page;
-        let second = receive.checked_next_multiple_of(page)?;
+        let second = receive.checked_next_multiple_of(PAGE)?;
         let slot = self.slot(second.checked_add(transmit)?)?;
         // SAFETY: `second` is at most the slot's length.
         let behind = unsafe { slot.start.0.add(second) };
@@ -137,9 +140,9 @@ impl Arena {
 
     /// A slot of at least `bytes` bytes.
     fn slot(&self, bytes: usize) -> Option<Slot> {
-        let pages = bytes.div_ceil(self.shared.page).checked_next_power_of_two()?;
+        let pages = bytes.div_ceil(PAGE).checked_next_power_of_two()?;
         let class = pages.trailing_zeros() as usize;
-        let size = self.shared.page.checked_mul(pages)?;
+        let size = PAGE.checked_mul(pages)?;
         let mut state = self.shared.lock();
         let start = state.take(class, size).or_else(|| state.cut(size, self.shared.reserve))?;
         Some(Slot { start, class: class as u8, shared: Arc::clone(&self.shared) })
@@ -150,10 +153,6 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         // Whatever panicked elsewhere, the lists are whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn size(&self, class: u8) -> usize {
-        self.page << class
     }
 }
 
@@ -229,15 +228,20 @@ pub(super) struct Slot {
 impl Slot {
     /// Gives the memory back. The rings stay where they are, and hold zeros.
     pub(super) fn discard(&mut self) {
-        discard(self.start, self.shared.size(self.class));
+        discard(self.start, size(self.class));
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let size = self.shared.size(self.class);
+        let size = size(self.class);
         self.shared.lock().put(self.start, self.class, size);
     }
+}
+
+/// Bytes of a slot.
+fn size(class: u8) -> usize {
+    PAGE << class
 }
 
 /// Gives the memory of a slot back that the caller has alone, or that is free.

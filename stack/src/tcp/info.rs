@@ -4,6 +4,8 @@ use smoltcp::socket::tcp::State;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::TcpSeqNumber;
 
+use super::moment::Moment;
+
 /// The numbers of one connection. What the stack does not know it does not tell: smoltcp keeps the
 /// congestion window to itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +59,7 @@ const GRANULARITY: Duration = Duration::from_micros(1);
 pub(crate) struct Measure {
     /// What is being timed: its end, and when it was sent. Never anything that was sent twice
     /// (RFC 6298, section 3).
-    timed: Option<(TcpSeqNumber, Instant)>,
+    timed: (TcpSeqNumber, Moment),
     rtt: Span,
     min_rtt: Span,
     pub(crate) bytes_out: u64,
@@ -93,13 +95,15 @@ impl From<Span> for Option<Duration> {
 impl Measure {
     /// A segment goes out for the first time. `end` is the sequence number behind it.
     pub(crate) fn sent(&mut self, now: Instant, end: TcpSeqNumber, payload: usize) {
-        self.timed.get_or_insert((end, now));
+        if !self.timed.1.is_some() {
+            self.timed = (end, now.into());
+        }
         self.bytes_out += payload as u64;
     }
 
     /// Something goes out again.
     pub(crate) fn repeated(&mut self, payload: usize) {
-        self.timed = None;
+        self.timed.1 = Moment::NONE;
         self.bytes_retransmitted += payload as u64;
     }
 
@@ -122,10 +126,10 @@ impl Measure {
     /// The peer acknowledges everything before `acknowledgment`, and something of it is new.
     pub(crate) fn acknowledged(&mut self, now: Instant, acknowledgment: TcpSeqNumber) {
         (self.duplicates, self.fast, self.timed_out) = (0, false, false);
-        if let Some((end, at)) = self.timed
+        if let (end, Some(at)) = (self.timed.0, self.timed.1.get())
             && end <= acknowledgment
         {
-            self.timed = None;
+            self.timed.1 = Moment::NONE;
             let sample = (now - at).max(GRANULARITY);
             // RFC 6298, section 2: alpha is 1/8, and the first sample is taken as it is.
             self.rtt = self.rtt().map_or(sample, |smoothed| (smoothed * 7 + sample) / 8).into();

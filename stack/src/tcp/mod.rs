@@ -7,6 +7,7 @@
 pub(crate) mod handshake;
 pub(crate) mod info;
 pub(crate) mod keep_alive;
+pub(crate) mod moment;
 pub(crate) mod recovery;
 pub(crate) mod segment;
 pub(crate) mod stage;
@@ -28,6 +29,7 @@ use handshake::Handshake;
 pub use info::TcpInfo;
 pub use keep_alive::KeepAlive;
 use keep_alive::Prober;
+use moment::Moment;
 use stage::Stage;
 
 /// A connection attempt.
@@ -282,11 +284,11 @@ pub(crate) struct Connection<'a, S: Storage<'a>> {
     pub(crate) on_loopback: bool,
     /// The demultiplexer knows it.
     pub(crate) attached: bool,
-    pub(crate) connected_at: Option<Instant>,
+    pub(crate) connected_at: Moment,
     /// Absent until something goes wrong.
     pub(crate) trouble: S::Rare<Trouble>,
     /// When a released connection is given up.
-    pub(crate) release_ends: Option<Instant>,
+    pub(crate) release_ends: Moment,
     pub(crate) waiting: Option<WaitingId>,
     /// The exclusive binding under which it was accepted.
     pub(crate) holds: Option<Binding>,
@@ -376,7 +378,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
     }
 
     pub(crate) fn phase(&self) -> Phase {
-        match (self.cause(), self.connected_at) {
+        match (self.cause(), self.connected_at.get()) {
             (Some(_), _) => Phase::Failed,
             (None, Some(_)) => Phase::Connected,
             (None, None) => Phase::Connecting,
@@ -404,7 +406,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
             room: socket.map_or(0, |socket| socket.send_capacity() - socket.send_queue()),
             cause: self.cause(),
             soft_error: self.trouble().and_then(|trouble| trouble.soft_error),
-            connected_at: self.connected_at,
+            connected_at: self.connected_at.get(),
             handshake_segments: self
                 .handshake
                 .get()
@@ -430,7 +432,7 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         let status = self.status();
         TcpInfo {
             state: self.state(),
-            connected_at: self.connected_at,
+            connected_at: self.connected_at.get(),
             receive_buffer: self.cell.as_ref().map_or(0, |cell| cell.socket().recv_capacity()),
             syn_retransmits: status.handshake_segments.saturating_sub(1),
             ..self.stage.info()

@@ -11,6 +11,7 @@ use smoltcp::wire::TcpSeqNumber;
 
 use super::handshake::later;
 use super::info::{FAST, Measure, TcpInfo};
+use super::moment::Moment;
 use super::recovery::Recovery;
 use super::segment::{ACK, FIN, RST, SYN, Segment, past};
 
@@ -78,7 +79,7 @@ pub(crate) struct Stage {
     /// Where the window of our SYN|ACK ends, until smoltcp announces another.
     first_edge: Option<TcpSeqNumber>,
     /// When the next challenge may be sent.
-    challenge_at: Option<Instant>,
+    challenge_at: Moment,
     /// The window field that smoltcp was last shown.
     shown: u16,
     pub(crate) recovery: Recovery,
@@ -87,7 +88,7 @@ pub(crate) struct Stage {
     /// Probes since the peer was last heard.
     probes: u8,
     /// Since when something is unacknowledged without any progress.
-    waiting_since: Option<Instant>,
+    waiting_since: Moment,
     probing_since: Instant,
     /// When the peer last said that its window is closed, which is an answer too, or when
     /// something was repeated to it for the first time after that.
@@ -125,12 +126,12 @@ impl Stage {
             window: 0,
             shift: 0,
             first_edge: None,
-            challenge_at: None,
+            challenge_at: Moment::NONE,
             shown: 0,
             recovery: Recovery::default(),
             retries: 0,
             probes: 0,
-            waiting_since: None,
+            waiting_since: Moment::NONE,
             probing_since: now,
             closed_at: now,
             started: false,
@@ -234,8 +235,8 @@ impl Stage {
         } else {
             self.measure.repeated(0);
         }
-        if self.waiting_since.is_none() {
-            self.waiting_since = Some(now);
+        if !self.waiting_since.is_some() {
+            self.waiting_since = now.into();
         }
         Departure::Send
     }
@@ -362,10 +363,10 @@ impl Stage {
     /// The numbers of a challenge, unless one was sent just now (RFC 5961, section 7).
     pub(crate) fn challenge(&mut self, now: Instant) -> Option<(TcpSeqNumber, TcpSeqNumber, u16)> {
         let expected = self.expected?;
-        if self.challenge_at.is_some_and(|at| now < at) {
+        if self.challenge_at.get().is_some_and(|at| now < at) {
             return None;
         }
-        self.challenge_at = Some(later(now, CHALLENGES));
+        self.challenge_at = later(now, CHALLENGES).into();
         self.acknowledged = expected;
         Some((self.furthest, expected, self.window))
     }
@@ -447,7 +448,7 @@ impl Stage {
             self.unacknowledged = segment.acknowledgment;
             self.measure.acknowledged(now, segment.acknowledgment);
             self.retries = 0;
-            self.waiting_since = (self.unacknowledged < self.furthest).then_some(now);
+            self.waiting_since = (self.unacknowledged < self.furthest).then_some(now).into();
             self.recovery.acknowledged(segment.acknowledgment);
         } else if self.measure.duplicates > 0 {
             let third = self.measure.duplicates == FAST;
@@ -477,14 +478,15 @@ impl Stage {
         let probing = (self.probes > 0).then_some(self.probing_since);
         // Between two probes of a closed window there is nothing that could be answered.
         let asked = self.retries > 0 || self.peer_window() > 0;
-        let silent = self.waiting_since.filter(|_| asked).map(|since| since.max(self.closed_at));
+        let silent =
+            self.waiting_since.get().filter(|_| asked).map(|since| since.max(self.closed_at));
         let since = [probing, silent].into_iter().flatten().min()?;
         Some(later(since, budget))
     }
 
     /// When nothing will have been acknowledged for so long, whatever else was heard.
     pub(crate) fn stalled_at(&self, limit: Duration) -> Option<Instant> {
-        self.waiting_since.map(|since| later(since, limit))
+        self.waiting_since.get().map(|since| later(since, limit))
     }
 
     /// How often the oldest segment was repeated, and since when it waits.
@@ -492,7 +494,7 @@ impl Stage {
         match (self.retries, self.probes) {
             (0, probes @ 1..) => (u32::from(probes), self.probing_since, true),
             (retries, _) => {
-                let since = self.waiting_since.map_or(now, |since| since.max(self.closed_at));
+                let since = self.waiting_since.get().map_or(now, |since| since.max(self.closed_at));
                 (u32::from(retries), since, false)
             }
         }

@@ -99,7 +99,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         binding: Binding,
         address: IpAddress,
     ) -> Result<UdpId, Fault> {
-        let options = self.core.socket(s)?.options;
+        let options = self.core.socket(s)?.options.clone();
         let owner = s.index().unwrap_or(u32::MAX);
         match self.stack.udp_open(binding, options.receive_room(), owner) {
             Ok(id) => {

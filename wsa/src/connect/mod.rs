@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::memory::{Arg, Memory, WsaBuf, WsaBufMut};
 use crate::process::{Cue, Fault, Process, SocketHandle, Turn};
 use crate::qos::Qos;
-use crate::socket::{Awaited, State};
+use crate::socket::{Awaited, State, Usual};
 
 /// The arguments of a connect, as the caller gave them.
 #[derive(Debug, Clone, Copy)]
@@ -160,7 +160,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Step::FailLater(error) => {
                 let s = arguments.s;
                 let socket = self.core.socket_mut(s)?;
-                socket.failure.icmp = None;
+                socket.forget_icmp();
                 socket.record.restart();
                 self.fail_attempt(s, error.into(), Awaited::Later);
                 self.touch(s);
@@ -207,8 +207,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         let awaited = if socket.nonblocking { Awaited::Later } else { Awaited::ByCall };
         socket.state = State::Connecting(id, awaited);
         socket.peer = Some(peer);
-        socket.outcome = None;
-        socket.failure.icmp = None;
+        socket.outcome = Usual::default();
+        socket.forget_icmp();
         socket.record.restart();
         Ok(match awaited {
             Awaited::Later => Begun::Launched,
@@ -221,7 +221,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         self.settle(s);
         // closesocket on another thread takes the socket away.
         let Ok(socket) = self.core.socket_mut(s) else { return Turn::fail(Error::WSAEINTR) };
-        if let Some(outcome) = socket.outcome.take() {
+        if let Some(outcome) = *core::mem::take(&mut socket.outcome) {
             return Turn::Done(outcome);
         }
         let State::Connecting(id, _) = socket.state else { return Turn::fail(Error::WSAEINTR) };

@@ -199,7 +199,8 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             address::checked_room(name, namelen.as_deref(), listening.family)?;
         }
         let mut socket = Socket::new(listening.family, Kind::Stream);
-        socket.options = listening.options.inherited();
+        // It takes over everything.
+        socket.options = listening.options.clone();
         socket.nonblocking = listening.nonblocking;
         socket.record = listening.record.inherited();
         let mut peer = pending.who.caller;

@@ -7,10 +7,13 @@ mod names;
 mod options;
 mod settle;
 mod shutdown;
+mod usual;
 
 pub(crate) use names::is_link_local;
 pub(crate) use options::{Options, Told};
 pub(crate) use settle::bind_error;
+use usual::Common;
+pub(crate) use usual::Usual;
 
 use tapsock_stack::event::{Cause, PacketEvidence};
 use tapsock_stack::port::Binding;
@@ -79,6 +82,17 @@ pub(crate) struct FailureRecord {
     pub(crate) icmp: Option<PacketEvidence>,
 }
 
+impl Common for FailureRecord {
+    const COMMON: &'static Self = &Self { code: None, signalled: false, cause: None, icmp: None };
+}
+
+/// The result of an attempt, until the call that waits for it takes it.
+pub(crate) type Outcome = Option<Result<(), Fault>>;
+
+impl Common for Outcome {
+    const COMMON: &'static Self = &None;
+}
+
 /// The directions that shutdown closed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Shut {
@@ -94,16 +108,16 @@ pub(crate) struct Socket {
     pub(crate) state: State,
     /// FIONBIO.
     pub(crate) nonblocking: bool,
-    pub(crate) options: Options,
+    pub(crate) options: Usual<Options>,
     pub(crate) bound: Option<Bound>,
     /// Where the socket is bound to the wildcard and a connection has fixed the local address:
     /// the port at that address.
     pub(crate) committed: Option<Binding>,
     /// The peer as connect named it, or as accept found it.
     pub(crate) peer: Option<SockAddr>,
-    pub(crate) failure: FailureRecord,
+    pub(crate) failure: Usual<FailureRecord>,
     /// The result of an attempt, for the call that waits for it.
-    pub(crate) outcome: Option<Result<(), Fault>>,
+    pub(crate) outcome: Usual<Outcome>,
     pub(crate) shut: Shut,
     /// A datagram socket whose association was ended.
     pub(crate) disconnected: bool,
@@ -125,12 +139,12 @@ impl Socket {
             kind,
             state: State::Idle,
             nonblocking: false,
-            options: Options::default(),
+            options: Usual::default(),
             bound: None,
             committed: None,
             peer: None,
-            failure: FailureRecord::default(),
-            outcome: None,
+            failure: Usual::default(),
+            outcome: Usual::default(),
             shut: Shut::default(),
             disconnected: false,
             closing: false,
@@ -138,6 +152,13 @@ impl Socket {
             waker: None,
             record: Record::default(),
             connected_at: None,
+        }
+    }
+
+    /// A new attempt begins, which has no ICMP error yet.
+    pub(crate) fn forget_icmp(&mut self) {
+        if self.failure.icmp.is_some() {
+            self.failure.icmp = None;
         }
     }
 

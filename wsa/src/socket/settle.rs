@@ -26,7 +26,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Phase::Connected => {
                 socket.state = State::Connected(id);
                 // Only a connection ends the memory of earlier failures.
-                socket.failure = super::FailureRecord::default();
+                socket.failure = super::Usual::default();
                 socket.connected_at = status.connected_at;
                 let options = socket.options.for_connection();
                 self.stack.tcp_set(self.now, id, &options);
@@ -50,7 +50,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
         let Some(socket) = self.core.sockets.get_mut(s) else { return };
         if awaited == Awaited::ByCall {
-            socket.outcome = Some(result);
+            *socket.outcome = Some(result);
         }
         if let Some(index) = s.index() {
             self.core.touch(index);

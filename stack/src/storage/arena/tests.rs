@@ -21,18 +21,17 @@ fn spare(len: usize) -> io::Result<NonNull<u8>> {
 impl Slot {
     fn range(&self) -> core::ops::Range<usize> {
         let start = self.start.0.as_ptr().addr();
-        start..start + self.shared.size(self.class)
+        start..start + size(self.class)
     }
 
     fn fill(&mut self, byte: u8) {
         // SAFETY: no socket has the slot, and it is borrowed alone.
-        unsafe { self.start.0.write_bytes(byte, self.shared.size(self.class)) };
+        unsafe { self.start.0.write_bytes(byte, size(self.class)) };
     }
 
     fn holds(&self, byte: u8) -> bool {
         // SAFETY: no socket has the slot; it was zero when it was mapped.
-        let bytes =
-            unsafe { slice::from_raw_parts(self.start.0.as_ptr(), self.shared.size(self.class)) };
+        let bytes = unsafe { slice::from_raw_parts(self.start.0.as_ptr(), size(self.class)) };
         bytes.iter().all(|&found| found == byte)
     }
 }
@@ -40,12 +39,11 @@ impl Slot {
 #[test]
 fn slots_are_whole_pages_of_their_own() {
     let arena = Arena::default();
-    let page = arena.shared.page;
     let mut slots: Vec<Slot> = Vec::new();
     for pages in [1, 2, 3, 4, 1, 1000, 7, 1, 9000] {
-        let slot = arena.slot(page * pages).unwrap();
-        assert!(slot.range().start.is_multiple_of(page));
-        assert_eq!(slot.range().len(), page * pages.next_power_of_two());
+        let slot = arena.slot(PAGE * pages).unwrap();
+        assert!(slot.range().start.is_multiple_of(PAGE));
+        assert_eq!(slot.range().len(), PAGE * pages.next_power_of_two());
         for other in &slots {
             let (one, two) = (slot.range(), other.range());
             assert!(one.end <= two.start || two.end <= one.start, "{one:?} {two:?}");
@@ -62,22 +60,21 @@ fn slots_are_whole_pages_of_their_own() {
 #[test]
 fn a_free_slot_is_used_again_for_its_class_and_for_no_other() {
     let arena = Arena::default();
-    let page = arena.shared.page;
-    let first = arena.slot(2 * page).unwrap();
+    let first = arena.slot(2 * PAGE).unwrap();
     let range = first.range();
     drop(first);
-    assert_ne!(arena.slot(page).unwrap().range(), range);
-    assert_ne!(arena.slot(3 * page).unwrap().range(), range);
-    let again = arena.slot(page + 1).unwrap();
+    assert_ne!(arena.slot(PAGE).unwrap().range(), range);
+    assert_ne!(arena.slot(3 * PAGE).unwrap().range(), range);
+    let again = arena.slot(PAGE + 1).unwrap();
     assert_eq!(again.range(), range);
-    assert_ne!(arena.slot(2 * page).unwrap().range(), range, "one at a time");
+    assert_ne!(arena.slot(2 * PAGE).unwrap().range(), range, "one at a time");
 }
 
 #[test]
 fn a_slot_that_gives_its_memory_back_is_as_new() {
     let arena = Arena::default();
-    let mut slot = arena.slot(4 * arena.shared.page).unwrap();
-    let mut beside = arena.slot(4 * arena.shared.page).unwrap();
+    let mut slot = arena.slot(4 * PAGE).unwrap();
+    let mut beside = arena.slot(4 * PAGE).unwrap();
     slot.fill(7);
     beside.fill(8);
     slot.discard();

@@ -46,26 +46,32 @@ pub(crate) struct Told {
 const V4: usize = 0;
 const V6: usize = 1;
 
-impl Default for IpOptions {
-    fn default() -> Self {
-        Self {
-            traffic_class: 0,
-            multicast_hop_limit: DEFAULT_MULTICAST_HOP_LIMIT,
-            multicast_loop: true,
-            multicast_if: Ipv4Address::UNSPECIFIED,
-            multicast_if_v6: 0,
-            unicast_if: [0; 2],
-            receive_broadcast: true,
-            told: [Told::default(); 2],
-            protection_level: PROTECTION_LEVEL_UNRESTRICTED,
-        }
-    }
+impl Told {
+    const NOTHING: Self = Self {
+        packet_info: false,
+        hop_limit: false,
+        traffic_class: false,
+        interface: false,
+        destination: false,
+    };
 }
 
 /// Time to live of datagrams to groups where no option sets another.
 const DEFAULT_MULTICAST_HOP_LIMIT: u8 = 1;
 
 impl IpOptions {
+    pub(super) const DEFAULT: Self = Self {
+        traffic_class: 0,
+        multicast_hop_limit: DEFAULT_MULTICAST_HOP_LIMIT,
+        multicast_loop: true,
+        multicast_if: Ipv4Address::UNSPECIFIED,
+        multicast_if_v6: 0,
+        unicast_if: [0; 2],
+        receive_broadcast: true,
+        told: [Told::NOTHING; 2],
+        protection_level: PROTECTION_LEVEL_UNRESTRICTED,
+    };
+
     /// The address from which datagrams to groups go out, where one was given.
     pub(crate) fn multicast_source(&self) -> Option<IpAddress> {
         let given = self.multicast_if;

@@ -31,6 +31,8 @@ pub(crate) enum Discovery {
 }
 
 impl PathMtu {
+    pub(super) const DEFAULT: Self = Self { dont_fragment: false, discovery: Discovery::NotSet };
+
     /// As the stack has it. Either option is enough to keep datagrams whole.
     pub(crate) fn fragmentation(self) -> Fragmentation {
         match (self.discovery, self.dont_fragment) {

@@ -9,6 +9,7 @@ use super::ip::IpOptions;
 use super::mtu::PathMtu;
 use crate::error::{Error, Result};
 use crate::memory::{Memory, MemoryMut};
+use crate::socket::usual::Common;
 
 /// The option values of one socket.
 #[derive(Debug, Clone, Copy)]
@@ -68,11 +69,11 @@ pub(crate) struct Probing {
     pub(crate) count: u8,
 }
 
-impl Default for Probing {
-    fn default() -> Self {
+impl Probing {
+    const DEFAULT: Self = {
         let KeepAlive { idle, interval, count } = KeepAlive::DEFAULT;
         Self { idle: idle.total_millis(), interval: interval.total_millis(), count }
-    }
+    };
 }
 
 /// TCP_MAXRT and TCP_MAXRTMS, one value in two units.
@@ -96,42 +97,40 @@ pub(crate) struct InitialRto {
     pub(crate) retries: Option<u8>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            reuse: false,
-            exclusive: false,
-            keep_alive: false,
-            broadcast: false,
-            oob_inline: false,
-            dont_route: false,
-            debug: false,
-            conditional_accept: false,
-            overlapped: false,
-            linger: None,
-            send_buffer: SEND_BUFFER,
-            receive_buffer: 65536,
-            receive_buffer_given: false,
-            send_timeout: 0,
-            receive_timeout: 0,
-            no_delay: false,
-            probing: Probing::default(),
-            no_syn_retries: false,
-            acknowledge: Acknowledge::default(),
-            randomize_port: false,
-            port_scalability: false,
-            unchecked: false,
-            max_rt: MaxRt::Default,
-            fail_on_icmp: false,
-            hop_limit: None,
-            ip: IpOptions::default(),
-            v6_only: true,
-            path_mtu: PathMtu::default(),
-            initial_rto: InitialRto::default(),
-            udp_conn_reset: true,
-            udp_net_reset: true,
-        }
-    }
+impl Common for Options {
+    const COMMON: &'static Self = &Self {
+        reuse: false,
+        exclusive: false,
+        keep_alive: false,
+        broadcast: false,
+        oob_inline: false,
+        dont_route: false,
+        debug: false,
+        conditional_accept: false,
+        overlapped: false,
+        linger: None,
+        send_buffer: SEND_BUFFER,
+        receive_buffer: 65536,
+        receive_buffer_given: false,
+        send_timeout: 0,
+        receive_timeout: 0,
+        no_delay: false,
+        probing: Probing::DEFAULT,
+        no_syn_retries: false,
+        acknowledge: Acknowledge::Delayed,
+        randomize_port: false,
+        port_scalability: false,
+        unchecked: false,
+        max_rt: MaxRt::Default,
+        fail_on_icmp: false,
+        hop_limit: None,
+        ip: IpOptions::DEFAULT,
+        v6_only: true,
+        path_mtu: PathMtu::DEFAULT,
+        initial_rto: InitialRto { rtt: None, retries: None },
+        udp_conn_reset: true,
+        udp_net_reset: true,
+    };
 }
 
 impl Options {
@@ -225,11 +224,6 @@ impl Options {
     /// Time to live or hop limit of what is sent.
     pub(crate) fn hop_limit_or_default(&self) -> u8 {
         self.hop_limit.unwrap_or(DEFAULT_HOP_LIMIT)
-    }
-
-    /// What an accepted socket takes over from its listener: everything.
-    pub(crate) fn inherited(&self) -> Self {
-        *self
     }
 }
 
