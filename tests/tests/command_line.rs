@@ -261,6 +261,50 @@ fn a_closed_port_is_told_to_a_datagram_socket_too() {
 }
 
 #[test]
+fn the_sockets_of_a_program_that_listens_are_shown() {
+    let Some(kernel) = Kernel::start() else { return };
+    let socket = std::env::temp_dir().join(format!("tapsock-netstat-{}", std::process::id()));
+    let path = socket.display().to_string();
+    let netstat = |words: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"));
+        command.args(["netstat", &path]).args(words);
+        command
+    };
+    let mut server = Listening::start(&kernel, &["listen", "7", "--echo", "--control", &path]);
+    let mut stream = connect("10.77.0.2:7");
+    let mut echoed = [0; 5];
+    stream.write_all(b"first").unwrap();
+    stream.read_exact(&mut echoed).unwrap();
+    let port = stream.local_addr().unwrap().port();
+    let output = netstat(&[]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shown = text(&output.stdout);
+    let line = |about: &str| {
+        let line = shown.lines().find(|line| line.contains(about));
+        line.unwrap_or_else(|| panic!("{shown}")).split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(line("LISTEN")[..3], ["tcp", "0", "0"]);
+    let remote = format!("10.77.0.1:{port}");
+    assert_eq!(line("ESTABLISHED")[..6], ["tcp", "0", "0", "10.77.0.2:7", &remote, "ESTABLISHED"]);
+    assert!(line("frames_in").len() == 2 && line("segments").len() == 2);
+
+    let output = netstat(&["--json", "--most", "1"]).output().unwrap();
+    let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&answer["total"], answer["sockets"].as_array().unwrap().len()), (&2.into(), 1));
+    // Watching ends with the program.
+    let mut watching = netstat(&["--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut first = [0; 5];
+    watching.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"Proto");
+    drop(stream);
+    assert_eq!(server.interrupt().0, Some(0));
+    assert_eq!(watching.wait().unwrap().code(), Some(0));
+    let gone = netstat(&[]).output().unwrap();
+    assert_eq!(gone.status.code(), Some(2));
+    assert!(text(&gone.stderr).contains("TAPSOCK_CONTROL="), "{}", text(&gone.stderr));
+}
+
+#[test]
 fn rules_come_and_go_while_a_program_listens() {
     let Some(kernel) = Kernel::start() else { return };
     let socket = std::env::temp_dir().join(format!("tapsock-live-{}", std::process::id()));

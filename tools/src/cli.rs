@@ -15,6 +15,7 @@ use wsa::config::{Configuration, Setting};
 use crate::bench::{self, BenchArgs};
 use crate::control::{self, ControlArgs};
 use crate::explain::ExplainArgs;
+use crate::netstat::{self, NetstatArgs};
 use crate::output::{self, Failure};
 use crate::run::{self, RunArgs};
 use crate::settings::Settings;
@@ -122,6 +123,16 @@ enum Verb {
     /// With --json the answer is shown as it came.
     #[command(after_help = STATUS, after_long_help = STATUS)]
     Control(ControlArgs),
+
+    /// Show the sockets of a running stack
+    ///
+    /// In the columns of netstat: queues, both ends and the state of every socket, with the bytes in a
+    /// second (on average since it began, or since the last report with --watch), the bytes that were
+    /// sent again, the round trip, and why it failed. Then what the stack has counted and dropped. The
+    /// stack's program was started with TAPSOCK_CONTROL or --control, which name the socket. With
+    /// --json the answer is shown as it came.
+    #[command(after_help = STATUS, after_long_help = STATUS)]
+    Netstat(NetstatArgs),
 
     /// Say what a fault script did to a packet of a capture, and why
     ///
@@ -394,6 +405,7 @@ impl Cli {
             Verb::Trace(args) => trace::main(&args, json),
             Verb::Run(args) => return run::main(&args, &settings.given(), &configured()?, json),
             Verb::Control(args) => control::main(&args, json),
+            Verb::Netstat(args) => netstat::main(&args, json),
             Verb::Explain(args) => explain::main(&args, json),
             Verb::Bench(args) => bench::main(&args, &configured()?, json),
             Verb::Completions { shell } => completions(shell),

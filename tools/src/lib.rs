@@ -1,7 +1,7 @@
 //! What the command line is made of, for the tests as well.
 //!
 //! From the outside in: [`cli`] says which verbs and flags there are and what the exit status
-//! means; [`errors`], [`connect`], [`listen`], [`faults`], [`run`], [`control`], [`trace`],
+//! means; [`errors`], [`connect`], [`listen`], [`faults`], [`run`], [`control`], [`netstat`], [`trace`],
 //! [`explain`] and [`mod@bench`] are the verbs. They share [`settings`], the one configuration as flags; [`stage`],
 //! the simulated and the real network in which errors and faults are played; [`namespace`], a
 //! private network with the kernel in it; [`session`], a process on the configured link; [`join`],
@@ -22,6 +22,7 @@ pub mod http;
 pub mod join;
 pub mod listen;
 pub mod namespace;
+pub mod netstat;
 pub mod output;
 pub mod report;
 pub mod run;

@@ -167,7 +167,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     }
 
     fn dropped(&mut self, reason: Reason) {
-        self.counters.dropped.0[reason.index()] += 1;
+        self.counters.dropped.count(reason);
     }
 
     /// A sane IP packet for this stack.

@@ -6,10 +6,11 @@ use smoltcp::socket::tcp::State;
 use smoltcp::wire::IpEndpoint;
 
 use super::Stack;
-use crate::event::Shown;
+use crate::event::{Cause, Shown};
 use crate::link::Link;
 use crate::port::{BindAddress, Family, Transport};
-use crate::storage::Storage;
+use crate::storage::{Fifo, Storage};
+use crate::tcp::TcpInfo;
 
 /// One socket, or one four-tuple in TIME-WAIT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +26,48 @@ pub struct SocketRow {
     /// The state of RFC 9293, section 3.3.2; none for UDP. A connection that failed is
     /// [`State::Closed`] until its owner closes it.
     pub state: Option<State>,
+    /// Bytes that a receive would give, or a listener's connections that wait to be accepted.
+    pub receive_queue: usize,
+    /// Bytes accepted from sends that are not acknowledged yet.
+    pub send_queue: usize,
+    /// The numbers of a connection.
+    pub tcp: Option<TcpInfo>,
+    /// Why it failed.
+    pub cause: Option<Cause>,
+}
+
+impl SocketRow {
+    const fn new(transport: Transport, local: BindAddress, port: u16) -> Self {
+        Self {
+            transport,
+            local,
+            port,
+            remote: None,
+            state: None,
+            receive_queue: 0,
+            send_queue: 0,
+            tcp: None,
+            cause: None,
+        }
+    }
+
+    /// What it is bound to, as netstat writes it; `*` for both families.
+    pub fn local_name(&self) -> impl fmt::Display {
+        Local(self.local, self.port)
+    }
+
+    /// The other side likewise, where there is one.
+    pub fn remote_name(&self) -> Option<impl fmt::Display> {
+        self.remote.map(|remote| Local(BindAddress::Address(remote.addr), remote.port))
+    }
+
+    /// The state as RFC 9293 writes it.
+    pub const fn state_name(&self) -> Option<&'static str> {
+        match self.state {
+            Some(state) => Some(name(state)),
+            None => None,
+        }
+    }
 }
 
 impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
@@ -34,60 +77,72 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// This looks at all of them, so it is for reports, never for every packet.
     pub fn netstat(&self) -> impl Iterator<Item = SocketRow> {
         let core = &self.core;
-        let listeners = core.listeners.iter().map(|(_, listener)| SocketRow {
-            transport: Transport::Tcp,
-            local: listener.address,
-            port: listener.port,
-            remote: None,
+        let tcp = |local, port| SocketRow::new(Transport::Tcp, local, port);
+        let listeners = core.listeners.iter().map(move |(_, listener)| SocketRow {
             state: Some(State::Listen),
+            receive_queue: listener.queue.len(),
+            ..tcp(listener.address, listener.port)
         });
         // Once it has ended, a connection's four-tuple rests, or is another's.
-        let connections = core.connections.iter().map(|(_, connection)| SocketRow {
-            transport: Transport::Tcp,
-            local: BindAddress::Address(connection.local.addr),
-            port: connection.local.port,
-            remote: Some(connection.remote),
-            state: Some(if connection.attached { connection.state() } else { State::Closed }),
+        let connections = core.connections.iter().map(move |(_, connection)| {
+            let (local, status) = (connection.local, connection.status());
+            SocketRow {
+                remote: Some(connection.remote),
+                state: Some(if connection.attached { connection.state() } else { State::Closed }),
+                receive_queue: status.receivable,
+                send_queue: status.queued,
+                tcp: Some(connection.info()),
+                cause: status.cause,
+                ..tcp(BindAddress::Address(local.addr), local.port)
+            }
         });
-        let rests = core.rests.iter().map(|(_, rest)| SocketRow {
-            transport: Transport::Tcp,
-            local: BindAddress::Address(rest.local.addr),
-            port: rest.local.port,
+        let rests = core.rests.iter().map(move |(_, rest)| SocketRow {
             remote: Some(rest.remote),
             state: Some(State::TimeWait),
+            ..tcp(BindAddress::Address(rest.local.addr), rest.local.port)
         });
-        let datagrams = core.datagrams.iter().map(|(_, socket)| SocketRow {
-            transport: Transport::Udp,
-            local: socket.local.map_or(socket.address, BindAddress::Address),
-            port: socket.port,
-            remote: socket.peer,
-            state: None,
+        let datagrams = core.datagrams.iter().map(|(_, socket)| {
+            let local = socket.local.map_or(socket.address, BindAddress::Address);
+            SocketRow {
+                remote: socket.peer,
+                receive_queue: socket.status().bytes,
+                ..SocketRow::new(Transport::Udp, local, socket.port)
+            }
         });
         listeners.chain(connections).chain(rests).chain(datagrams)
     }
 }
 
-/// A line as `netstat --numeric` prints it.
+/// Protocol, both ends and the state, as `netstat --numeric` prints them.
 impl fmt::Display for SocketRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { transport, local, port, remote, state } = *self;
-        f.write_str(match transport {
+        f.write_str(match self.transport {
             Transport::Tcp => "tcp ",
             Transport::Udp => "udp ",
         })?;
-        match local {
-            BindAddress::Address(address) => Shown(&IpEndpoint::new(address, port)).fmt(f)?,
-            BindAddress::Any(Family::V4) => write!(f, "0.0.0.0:{port}")?,
-            BindAddress::Any(Family::V6) => write!(f, "[::]:{port}")?,
-            BindAddress::AnyDual => write!(f, "*:{port}")?,
-        }
-        match remote {
+        self.local_name().fmt(f)?;
+        match self.remote {
             Some(remote) => write!(f, " {}", Shown(&remote))?,
             None => f.write_str(" *:*")?,
         }
-        match state {
-            Some(state) => write!(f, " {}", name(state)),
+        match self.state_name() {
+            Some(state) => write!(f, " {state}"),
             None => Ok(()),
+        }
+    }
+}
+
+/// An address and a port that a socket is bound to.
+struct Local(BindAddress, u16);
+
+impl fmt::Display for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self(address, port) = *self;
+        match address {
+            BindAddress::Address(address) => Shown(&IpEndpoint::new(address, port)).fmt(f),
+            BindAddress::Any(Family::V4) => write!(f, "0.0.0.0:{port}"),
+            BindAddress::Any(Family::V6) => write!(f, "[::]:{port}"),
+            BindAddress::AnyDual => write!(f, "*:{port}"),
         }
     }
 }

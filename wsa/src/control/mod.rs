@@ -1,5 +1,5 @@
-//! Live control of a running stack: a Unix socket that lists, adds, removes and switches the rules
-//! that break its link.
+//! Live control of a running stack: a Unix socket that lists its sockets, and lists, adds, removes and
+//! switches the rules that break its link.
 //!
 //! A request is one line of JSON, and so is its answer. Every answer has `ok`; where that is false
 //! `error` is a sentence that says why, and nothing has changed.
@@ -12,12 +12,14 @@
 //! | `{"do": "enable", "name": NAME}`, `"disable"` | switches a rule | |
 //! | `{"do": "pause"}`, `"resume"` | lets every frame pass, or not any more; events wait meanwhile | |
 //! | `{"do": "reset"}` | sets every rule's counts to zero | |
+//! | `{"do": "netstat", "most": COUNT}` | lists the sockets, at most 1000 of them where COUNT is not said | `now`, `total`, `sockets`, and the stack's `counters` and `dropped` without what is 0 |
 //! | `{"do": "stats"}` | | `now` in seconds of the stack's clock, `active`, `paused`, `link` (`"up"` or `"down"`), `counters` |
 //!
 //! What changes something is also told to the engine's observer, so that a capture and an event
 //! log have it at its time.
 
 mod server;
+mod sockets;
 #[cfg(test)]
 mod tests;
 
@@ -56,8 +58,13 @@ impl Control {
     ) -> io::Result<Self> {
         let server = Server::start(path, move |line| {
             let answered = handle.with(|access| {
-                let now = access.now;
-                answer(access.stack.link_mut().engine_mut(), now, line)
+                let (now, stack) = (access.now, &mut *access.stack);
+                match request(line) {
+                    Ok(Request::Netstat { most }) => {
+                        done(sockets::sockets(stack, now, most.unwrap_or(sockets::MOST)))
+                    }
+                    request => answer(stack.link_mut().engine_mut(), now, request),
+                }
             });
             answered.unwrap_or_else(|| failed("the stack has ended"))
         })?;
@@ -77,6 +84,7 @@ enum Request {
     Resume {},
     Reset {},
     Stats {},
+    Netstat { most: Option<usize> },
 }
 
 #[derive(Debug, Serialize)]
@@ -139,15 +147,16 @@ fn done(more: impl Serialize) -> String {
     written(&Done { ok: true, more })
 }
 
-/// Does what a line asks for and says so in a line.
-fn answer(engine: &mut Engine<'static>, now: Instant, line: &str) -> String {
+/// What a line asks for.
+fn request(line: &str) -> Result<Request, String> {
     // By way of a map: by itself an enum could be read from a list as well.
     let request = serde_json::from_str(line).map(Value::Object).and_then(serde_json::from_value);
-    let request = match request {
-        Ok(request) => request,
-        Err(error) => return failed(&format!("this is not a request: {error}")),
-    };
-    match perform(engine, now, request) {
+    request.map_err(|error| format!("this is not a request: {error}"))
+}
+
+/// Does what is asked for and says so in a line.
+fn answer(engine: &mut Engine<'static>, now: Instant, request: Result<Request, String>) -> String {
+    match request.and_then(|request| perform(engine, now, request)) {
         Ok(text) => text,
         Err(error) => failed(&error),
     }
@@ -157,6 +166,7 @@ fn perform(engine: &mut Engine<'static>, now: Instant, request: Request) -> Resu
     match request {
         Request::List {} => return Ok(done(Rules { rules: list(engine) })),
         Request::Stats {} => return Ok(done(stats(engine, now))),
+        Request::Netstat { .. } => return Err("an engine alone has no sockets".into()),
         Request::Add { rule } => {
             let rule: Rule = rule.parse().map_err(|error| format!("{error}"))?;
             engine.add(rule, now).map_err(|error| error.to_string())?;

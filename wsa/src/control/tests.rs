@@ -15,8 +15,12 @@ fn engine() -> Engine<'static> {
     Engine::new(Script::new(7), Memory::growable(4, 4, 4, 1600), Instant::ZERO).unwrap()
 }
 
+fn perform_line(engine: &mut Engine<'static>, line: &str) -> String {
+    answer(engine, Instant::from_millis(1500), request(line))
+}
+
 fn ask(engine: &mut Engine<'static>, request: &Value) -> Value {
-    serde_json::from_str(&answer(engine, Instant::from_millis(1500), &request.to_string())).unwrap()
+    serde_json::from_str(&perform_line(engine, &request.to_string())).unwrap()
 }
 
 #[test]
@@ -73,7 +77,7 @@ fn what_is_refused_has_changed_nothing_and_says_why() {
         assert!(error.contains(why), "{request}: {error}");
     }
     assert_eq!(engine.rules().len(), 1);
-    let text = answer(&mut engine, Instant::ZERO, "no JSON at all");
+    let text = perform_line(&mut engine, "no JSON at all");
     assert!(text.starts_with(r#"{"ok":false,"#), "{text}");
 }
 
