@@ -132,7 +132,7 @@ impl Counters {
     /// there was to deal with.
     ///
     /// Each is counted under exactly one of the counters that [`Counters::accounted`] adds up, so
-    /// the two are equal whenever [`Stack::poll`] has come to rest.
+    /// the two are equal whenever [`Stack::poll`](super::Stack::poll) has come to rest.
     pub const fn arrived(&self) -> u64 {
         self.frames_in + self.coalesced + self.loopback
     }
