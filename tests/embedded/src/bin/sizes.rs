@@ -6,6 +6,7 @@
 
 #[cfg(feature = "faults")]
 #[path = "../rules.rs"]
+#[rustfmt::skip]
 mod rules;
 
 use core::net::{Ipv4Addr, SocketAddrV4};
