@@ -9,7 +9,9 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use rustix::net::{AddressFamily, SocketType};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{
+    Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
+};
 
 use super::cable;
 use super::lab::{Family, Way};
@@ -32,6 +34,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// # Errors
 /// [`Failure::Usage`] for what is no part, [`Failure::Told`] when it cannot be played.
 pub(super) fn play(words: &str) -> Result<(), Failure> {
+    // Whoever started it may end without a word, and a call of the kernel's may take minutes.
+    let _ = set_parent_process_death_signal(Some(Signal::KILL));
     let told = |trouble: Trouble| Failure::Told(trouble.to_string());
     let number = |text: &str| text.parse::<usize>().map_err(|_| unknown(words));
     match words.split(':').collect::<Vec<_>>()[..] {

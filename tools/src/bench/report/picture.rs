@@ -75,7 +75,7 @@ impl Scale {
         let musts = bars.iter().filter_map(|bar| bar.must).map(far);
         let most = medians.chain(musts).fold(LEAST, f64::max);
         // Up to the next power of two, and room for the end of the bar.
-        Self { most: most.log2().ceil().clamp(1.0, 10.0).exp2() * 1.15 }
+        Self { most: most.log2().ceil().clamp(1.0, 6.0).exp2() * 1.15 }
     }
 
     fn x(&self, ratio: f64) -> f64 {
