@@ -6,30 +6,45 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::super::lab::{Family, Lab};
-use super::super::peers::{Host, Kernel, Own, PATIENCE, Server, Service};
+use super::super::peers::{
+    Await, Host, Kernel, KernelSockets, Own, OwnSockets, PATIENCE, Server, Service, Sockets,
+};
 use super::super::runner::Pace;
 use super::super::trouble::Trouble;
 use super::client::{self, Run};
 use super::{Bound, Comparison, Figure, peer};
 
+/// Connections that are on their way at a time, where one is not enough.
+const FLYING: usize = 16;
 /// Clients at a time that make connections to be accepted.
 const CALLERS: usize = 16;
 
 pub(super) fn comparisons() -> Vec<Comparison> {
     let mut all = Vec::new();
-    for (flying, least) in [(1, 0.9), (16, 1.2)] {
-        let figure = Figure::new(
-            format!("connect_{flying}_veth"),
-            format!("connect + close, {flying} in flight"),
-            "1/s",
-            peer::VETH,
-        );
-        all.push(Comparison::new(
-            vec![figure.must(Bound::AtLeast(least))],
-            move |_, pace, _| connect(&Own::start(None)?, flying, pace),
-            move |lab, pace, _| connect(&Kernel::new(lab), flying, pace),
-        ));
-    }
+    let figure = |name: &str, about: &str| Figure::new(name, about, "1/s", peer::VETH);
+    let one = figure("connect_1_veth", "connect + close, 1 in flight");
+    all.push(Comparison::new(
+        vec![one.must(Bound::AtLeast(0.9))],
+        |_, pace, _| connect(&Own::start(None)?, 1, pace),
+        |lab, pace, _| connect(&Kernel::new(lab), 1, pace),
+    ));
+    let many =
+        figure("connect_16_veth", "connect + close, 16 in flight, by non-blocking calls and poll");
+    all.push(Comparison::new(
+        vec![many.must(Bound::AtLeast(1.2))],
+        |_, pace, _| {
+            let own = Own::start(None)?;
+            fly(&own, &OwnSockets(own.process()), pace)
+        },
+        |lab, pace, _| fly(&Kernel::new(lab), &KernelSockets, pace),
+    ));
+    let threads =
+        figure("connect_16_threads_veth", "connect + close, 16 in flight, by blocking threads");
+    all.push(Comparison::new(
+        vec![threads],
+        |_, pace, _| connect(&Own::start(None)?, FLYING, pace),
+        |lab, pace, _| connect(&Kernel::new(lab), FLYING, pace),
+    ));
     let figure =
         Figure::new("accept_veth", "accept + close, 16 callers of the kernel", "1/s", peer::VETH);
     all.push(Comparison::new(
@@ -54,6 +69,42 @@ fn connect(host: &impl Host, flying: usize, pace: &Pace) -> Result<Vec<f64>, Tro
             }
             drop(stream);
             run.count(1);
+        }
+        Ok(())
+    })?;
+    Ok(vec![rate])
+}
+
+/// The same for [`FLYING`] connections at a time of one thread, none of which it waits for alone.
+fn fly<S: Sockets + Sync>(host: &impl Host, sockets: &S, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+    let server = Server::start(Service::Close, Family::V4)?;
+    let to = SocketAddr::new(host.peer(Family::V4), server.port());
+    let rate = client::rate(host, 1, pace.seconds, answers, |run| {
+        let begin = || {
+            let socket = sockets.begin(to).map_err(Trouble::of("connecting"))?;
+            Ok((socket, Await::Connected, false))
+        };
+        let mut all = (0..FLYING).map(|_| begin()).collect::<Result<Vec<_>, Trouble>>()?;
+        run.is_ready();
+        while !run.is_over() {
+            sockets.poll(&mut all).map_err(Trouble::of("polling"))?;
+            for flying in all.iter_mut().filter(|(.., ready)| *ready) {
+                if flying.1 == Await::Connected {
+                    flying.1 = Await::Readable;
+                    continue;
+                }
+                let ended =
+                    sockets.receive(&flying.0, &mut [0]).map_err(Trouble::of("reading the end"))?;
+                if ended != 0 {
+                    return Err(Trouble::new("the server sent something"));
+                }
+                let (done, ..) = std::mem::replace(flying, begin()?);
+                sockets.close(done).map_err(Trouble::of("closing"))?;
+                run.count(1);
+            }
+        }
+        for (socket, ..) in all {
+            sockets.close(socket).map_err(Trouble::of("closing"))?;
         }
         Ok(())
     })?;

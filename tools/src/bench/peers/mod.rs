@@ -3,6 +3,7 @@
 //! the kernel's servers
 //! that they talk to.
 
+mod flight;
 mod host;
 mod kernel;
 mod lwip;
@@ -11,6 +12,7 @@ mod raw;
 mod server;
 mod stock;
 
+pub(super) use self::flight::{Await, KernelSockets, OwnSockets, Sockets};
 pub(super) use self::host::{Datagrams, Host, PATIENCE, Stream};
 pub(super) use self::kernel::Kernel;
 pub(super) use self::lwip::Lwip;

@@ -43,8 +43,7 @@ impl Own {
         Ok(Self { net, process })
     }
 
-    /// The process.
-    #[expect(dead_code, reason = "for the figures about its memory")]
+    /// The process, for Winsock's own calls.
     pub(in crate::bench) fn process(&self) -> &ThreadedProcess {
         &self.process
     }
