@@ -46,7 +46,13 @@ pub(super) fn comparisons() -> Vec<Comparison> {
         };
         all.push(Comparison::new(
             vec![median],
-            move |_, pace, _| round_trips(&Own::start(None)?, waiting, pace),
+            move |_, pace, _| {
+                let own = match waiting {
+                    Waiting::Sleeping => Own::start(None)?,
+                    Waiting::Spinning => Own::spinning()?,
+                };
+                round_trips(&own, waiting, pace)
+            },
             move |lab, pace, _| round_trips(&Kernel::new(lab), waiting, pace),
         ));
     }

@@ -48,6 +48,7 @@ pub(in crate::bench) trait Datagrams: Send {
     fn send(&self, data: &[u8]) -> io::Result<usize>;
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
     fn set_patience(&self, patience: Duration) -> io::Result<()>;
-    /// Receives that would have to wait are `WouldBlock` from now on.
+    /// Receives do not sleep from now on: those that would have to wait look again and again, or are
+    /// `WouldBlock`, so that the caller does.
     fn spin(&self) -> io::Result<()>;
 }

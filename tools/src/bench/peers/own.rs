@@ -20,13 +20,29 @@ pub(in crate::bench) struct Own {
     process: Arc<ThreadedProcess>,
 }
 
+/// Longer than an answer takes.
+const SPIN: tapsock_stack::time::Duration = tapsock_stack::time::Duration::from_millis(1);
+
 /// How long what is still under way may take at the end of a run.
 const LINGER: tapsock_stack::time::Duration = tapsock_stack::time::Duration::from_millis(100);
 
 impl Own {
     /// A new stack with socket buffers of this many bytes; `None` for what everybody gets.
     pub(in crate::bench) fn start(buffer: Option<usize>) -> Result<Self, Trouble> {
+        Self::configured(buffer, Configuration::default())
+    }
+
+    /// A new stack whose waiting calls look at the link for [`SPIN`] before they sleep.
+    pub(in crate::bench) fn spinning() -> Result<Self, Trouble> {
         let mut configuration = Configuration::default();
+        configuration.spin = SPIN;
+        Self::configured(None, configuration)
+    }
+
+    fn configured(
+        buffer: Option<usize>,
+        mut configuration: Configuration,
+    ) -> Result<Self, Trouble> {
         configuration.link = LinkChoice::Tap(Way::Own.device().into());
         configuration.addresses = Way::Own.own_sides().into();
         // The kernel remembers whom it has seen.
@@ -110,7 +126,8 @@ impl Datagrams for UdpSocket {
         self.set_read_timeout(Some(patience))
     }
 
+    /// Its stack spins: see [`Own::spinning`].
     fn spin(&self) -> io::Result<()> {
-        self.set_nonblocking(true)
+        Ok(())
     }
 }
