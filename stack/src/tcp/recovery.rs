@@ -18,16 +18,34 @@ const SLACK: Duration = Duration::from_millis(10);
 /// How often the time is doubled and waited for again.
 const TRIES: u8 = 3;
 
-/// The recovery of a connection.
-#[derive(Debug, Default)]
+/// Later than anything.
+const NEVER: Instant = Instant::from_micros_const(i64::MAX);
+
+/// The recovery of a connection. As each has one, it is kept small.
+#[derive(Debug)]
 pub(crate) struct Recovery {
-    /// Until everything before this is acknowledged, the segment that the peer asks for is lost
-    /// (RFC 6582: recover).
-    until: Option<TcpSeqNumber>,
-    /// When it is taken for lost without further evidence, and how often that was done.
-    at: Option<Instant>,
+    /// When the segment that the peer asks for is taken for lost without further evidence; [`NEVER`]
+    /// where nothing points at a loss.
+    at: Instant,
+    /// Until everything before this is acknowledged, that segment is lost (RFC 6582: recover).
+    until: TcpSeqNumber,
+    /// Whether there is such a number.
+    recovering: bool,
+    /// How often the time has passed.
     tries: u8,
     repetition: Repetition,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Self {
+            at: NEVER,
+            until: TcpSeqNumber(0),
+            recovering: false,
+            tries: 0,
+            repetition: Repetition::Unneeded,
+        }
+    }
 }
 
 /// Of the oldest segment.
@@ -53,18 +71,18 @@ impl Recovery {
         furthest: TcpSeqNumber,
     ) {
         if third {
-            self.until.get_or_insert(furthest);
+            self.begin(furthest);
         }
-        if self.at.is_none() {
+        if self.at == NEVER {
             self.arm(now, trip);
         }
     }
 
     /// Everything before `acknowledgment` arrived, and something of it is new.
     pub(crate) fn acknowledged(&mut self, acknowledgment: TcpSeqNumber) {
-        self.until = self.until.filter(|&until| acknowledgment < until);
-        (self.at, self.tries) = (None, 0);
-        self.repetition = if self.until.is_some() { Repetition::Due } else { Repetition::Unneeded };
+        self.recovering &= acknowledgment < self.until;
+        (self.at, self.tries) = (NEVER, 0);
+        self.repetition = if self.recovering { Repetition::Due } else { Repetition::Unneeded };
     }
 
     /// The oldest segment goes out again. True where that was asked for here, and is no sign of
@@ -83,25 +101,34 @@ impl Recovery {
     fn arm(&mut self, now: Instant, trip: Option<Duration>) {
         self.at = trip
             .filter(|_| self.tries < TRIES)
-            .map(|trip| later(now, (trip * 2 + SLACK) * (1 << self.tries)));
+            .map_or(NEVER, |trip| later(now, (trip * 2 + SLACK) * (1 << self.tries)));
+    }
+
+    /// `furthest` is the end of what was sent.
+    fn begin(&mut self, furthest: TcpSeqNumber) {
+        if !self.recovering {
+            (self.recovering, self.until) = (true, furthest);
+        }
     }
 
     /// When [`Recovery::ask`] is to be called although nothing arrives.
     pub(crate) fn poll_at(&self) -> Option<Instant> {
-        self.at
+        (self.at != NEVER).then_some(self.at)
     }
 
     /// Whether smoltcp is to be told now that the oldest segment is lost. `furthest` is the end of
     /// what was sent, `None` where smoltcp must not be told.
     pub(crate) fn ask(&mut self, now: Instant, furthest: Option<TcpSeqNumber>) -> bool {
-        if self.at.is_some_and(|at| at <= now) {
-            self.at = None;
+        if self.at <= now {
+            self.at = NEVER;
             self.tries += 1;
             self.repetition = Repetition::Due;
         }
         let due = self.repetition == Repetition::Due;
         if due {
-            self.until = self.until.or(furthest);
+            if let Some(furthest) = furthest {
+                self.begin(furthest);
+            }
             let asked = furthest.is_some();
             self.repetition = if asked { Repetition::Asked } else { Repetition::Unneeded };
         }

@@ -12,6 +12,8 @@ use rustix::net::{AddressFamily, SocketType};
 use rustix::process::{
     Resource, Rlimit, Signal, getrlimit, set_parent_process_death_signal, setrlimit,
 };
+use wsa::start::ThreadedProcess;
+use wsa::{MemoryMut, SocketHandle};
 
 use super::cable;
 use super::lab::{Family, Way};
@@ -75,17 +77,19 @@ fn hold() -> Result<(), Failure> {
     let held = Arc::new(Mutex::new(Vec::new()));
     let (accepting, holding) = (Arc::clone(&own), Arc::clone(&held));
     thread::spawn(move || {
-        while let Ok(stream) = accepting.accept(&listener) {
-            holding.lock().unwrap_or_else(PoisonError::into_inner).push(stream);
+        // As a Winsock program has them: by their handles.
+        let (process, listener) = (accepting.process(), listener.socket());
+        while let Ok(s) = process.accept(listener, MemoryMut::Null, None) {
+            holding.lock().unwrap_or_else(PoisonError::into_inner).push(s);
         }
     });
     output::line(&port.to_string())?;
     for line in io::stdin().lock().lines().map_while(Result::ok) {
-        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
         match line.as_str() {
             "measure" => output::line(&format!("{} {}", held.len(), resident()))?,
             "answer" => {
-                answer(&mut held).map_err(told)?;
+                answer(own.process(), &held).map_err(told)?;
                 output::line("answered")?;
             }
             _ => return Err(unknown(&line)),
@@ -96,23 +100,33 @@ fn hold() -> Result<(), Failure> {
 }
 
 /// Answers a request on each connection, of each caller in the order in which it has connected.
-fn answer(held: &mut [wsa::net::TcpStream]) -> Result<(), Trouble> {
+fn answer(process: &ThreadedProcess, held: &[SocketHandle]) -> Result<(), Trouble> {
+    let said = |what: &'static str| {
+        move |error: wsa::Error| Trouble::new(format!("{what} failed: {error}"))
+    };
     let mut callers = BTreeMap::<_, Vec<_>>::new();
-    for stream in held {
-        let peer = stream.peer_addr().map_err(Trouble::of("asking for a peer"))?;
-        callers.entry(peer.ip()).or_default().push(stream);
+    for &s in held {
+        let peer = process.peer_name(s).map_err(said("getpeername"))?;
+        callers.entry(peer.address).or_default().push(s);
     }
     thread::scope(|scope| {
         let threads: Vec<_> = callers
             .into_values()
-            .map(|streams| {
-                scope.spawn(|| {
-                    for stream in streams {
+            .map(|sockets| {
+                scope.spawn(move || {
+                    for s in sockets {
                         let mut request = [0; MESSAGE];
-                        stream
-                            .read_exact(&mut request)
-                            .and_then(|()| stream.write_all(&request))
-                            .map_err(Trouble::of("answering a request"))?;
+                        let mut length = 0;
+                        while length < MESSAGE {
+                            let more = process
+                                .recv(s, (&mut request[length..]).into(), 0)
+                                .map_err(said("recv"))?;
+                            if more == 0 {
+                                return Err(Trouble::new("a request ended early"));
+                            }
+                            length += more;
+                        }
+                        process.send(s, (&request).into(), 0).map_err(said("send"))?;
                     }
                     Ok(())
                 })
