@@ -437,11 +437,12 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         let Some((next, acknowledgment, window)) = connection.stage.nudge(now) else { return };
         let Some(cell) = &mut connection.cell else { return };
         let mut packet = [0; 60];
-        // Two with a window of its own make smoltcp count from the beginning, whatever it has seen.
-        for window in [window ^ 1, window, window, window, window] {
-            if let Some(len) = write_ack(&mut packet, remote, local, next, acknowledgment, window)
-                && let Some(packet) = packet.get(..len)
-            {
+        // The first has a window of its own, and so the second too: that makes smoltcp count from the
+        // beginning, whatever it has seen.
+        for number in 0..5 {
+            let window = window ^ u16::from(number == 0);
+            let len = write_ack(&mut packet, remote, local, next, acknowledgment, window);
+            if let Some(packet) = packet.get(..len.unwrap_or(0)) {
                 // Nothing is answered to these.
                 self.ip.ingress(now, cell.set(), packet, departing);
             }

@@ -9,17 +9,18 @@ mod netstat;
 mod output;
 mod tcp;
 mod time_wait;
+mod timers;
 mod udp;
 
 use core::fmt;
 
-use connection::REST;
 pub use counters::{Counters, Drops};
 pub use netstat::SocketRow;
 use output::Stalled;
 use smoltcp::iface::SocketSet;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{IpAddress, IpCidr, IpEndpoint};
+use timers::REST;
 
 use crate::config::{Config, Route};
 use crate::demux::{Connections, Demux, Flow, RestId, Rests, Target};
