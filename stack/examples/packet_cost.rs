@@ -171,8 +171,6 @@ struct Wire {
     /// On the way to each end.
     lanes: [VecDeque<Vec<u8>>; 2],
     spare: Vec<Vec<u8>>,
-    /// That went over it so far.
-    frames: u64,
 }
 
 /// One of its two ends.
@@ -215,7 +213,6 @@ impl Link for End {
         copy.clear();
         copy.extend_from_slice(frame);
         wire.lanes[other].push_back(copy);
-        wire.frames += 1;
         Ok(())
     }
 }
