@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Mutex;
@@ -125,11 +126,11 @@ impl<L: Link, W: Write> Link for Capture<L, W> {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         let received = self.link.receive_offloaded(now, buffer)?;
-        if let Some((length, _)) = received {
+        if let Some((range, _)) = &received {
             let at = self.stamp(now);
-            self.recorder.frame(at, Direction::Inbound, &buffer[..length]);
+            self.recorder.frame(at, Direction::Inbound, &buffer[range.clone()]);
         }
         Ok(received)
     }

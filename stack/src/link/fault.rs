@@ -1,6 +1,7 @@
 //! A decorator that breaks a link as a script says.
 
 use core::fmt;
+use core::ops::Range;
 
 use smoltcp::time::{Duration, Instant};
 
@@ -86,7 +87,7 @@ impl<L: Link> Link for Fault<'_, L> {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         self.gate.receive_offloaded(&mut self.link, now, buffer)
     }
     fn transmit_offloaded(
@@ -237,18 +238,18 @@ impl<'a> Gate<'a> {
         link: &mut L,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         if !self.engine.is_active() {
             self.more = false;
             let received = link.receive_offloaded(now, buffer);
-            if let Ok(Some((length, _))) = received {
-                let frame = buffer.get(..length).unwrap_or(&[]);
+            if let Ok(Some((range, _))) = &received {
+                let frame = buffer.get(range.clone()).unwrap_or(&[]);
                 self.engine.bypassed(now, Direction::Inbound, frame);
             }
             return received;
         }
         let received = self.receive(link, now, buffer)?;
-        Ok(received.map(|length| (length, FrameMeta::WHOLE)))
+        Ok(received.map(|length| (0..length, FrameMeta::WHOLE)))
     }
 
     pub(crate) fn transmit_offloaded<L: Link + ?Sized>(

@@ -52,6 +52,7 @@ mod tests;
 mod vnet;
 
 use core::fmt;
+use core::ops::Range;
 
 use smoltcp::time::Instant;
 
@@ -126,8 +127,8 @@ pub trait Link {
     }
 
     /// As [`Link::receive`], but as the device has the frame: it may be a superframe, and its
-    /// checksum may be verified already. `buffer` should have
-    /// [`LARGEST_FRAME`](offload::LARGEST_FRAME) bytes.
+    /// checksum may be verified already. Gives where in `buffer` it is, because devices have
+    /// something to say before it. `buffer` should have [`ARRIVAL`](offload::ARRIVAL) bytes.
     ///
     /// # Errors
     /// As [`Link::receive`].
@@ -135,8 +136,8 @@ pub trait Link {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
-        Ok(self.receive(now, buffer)?.map(|length| (length, FrameMeta::WHOLE)))
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
+        Ok(self.receive(now, buffer)?.map(|length| (0..length, FrameMeta::WHOLE)))
     }
 
     /// Sends one frame on which the link is to do what `meta` says, which must be something that
@@ -178,7 +179,7 @@ impl<L: Link + ?Sized> Link for &mut L {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         (**self).receive_offloaded(now, buffer)
     }
     fn transmit_offloaded(
@@ -215,7 +216,7 @@ impl<L: Link + ?Sized> Link for alloc::boxed::Box<L> {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         (**self).receive_offloaded(now, buffer)
     }
     fn transmit_offloaded(

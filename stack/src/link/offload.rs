@@ -19,6 +19,9 @@ pub const LARGEST_PACKET: usize = 65521;
 /// and what its length field can say.
 pub const LARGEST_FRAME: usize = 14 + 40 + 65535;
 
+/// Bytes of a buffer in which every such frame has room, with what a device may say before it.
+pub const ARRIVAL: usize = LARGEST_FRAME + 16;
+
 /// What a link does for whoever sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Offload {

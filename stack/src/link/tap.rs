@@ -10,6 +10,7 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use core::fmt;
+use core::ops::Range;
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::fs::File;
 use std::io;
@@ -219,10 +220,10 @@ impl Link for Tap {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         self.refresh_now_and_then(now);
         let result = match &mut self.device {
-            Device::Plain(iface) => iface.recv(buffer).map(|length| (length, FrameMeta::WHOLE)),
+            Device::Plain(iface) => iface.recv(buffer).map(|length| (0..length, FrameMeta::WHOLE)),
             Device::Offloading(vnet) => vnet.receive_offloaded(buffer),
         };
         self.received(result)

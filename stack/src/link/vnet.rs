@@ -1,7 +1,8 @@
 //! The file of a TAP device that has the header of virtio-net before each frame.
 //!
-//! The header and the frame are given to the kernel as two pieces, so that the frame is copied
-//! once and its buffer needs no room for the header.
+//! A large frame is written in two pieces with its header, so that it is copied once; a small one is
+//! copied behind its header, because two pieces cost the kernel more than the copy. What is read
+//! has its header in front.
 
 // The calls below that no safe API offers.
 #![allow(unsafe_code)]
@@ -9,15 +10,16 @@
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
 use alloc::vec;
+use core::ops::Range;
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::io::{Errno, readv, writev};
+use rustix::io::{Errno, writev};
 use rustix::ioctl::{IntegerSetter, Opcode, Setter, Updater, ioctl, opcode};
 
 use super::offload::{
-    ChecksumStatus, FrameMeta, Gso, GsoKind, LARGEST_FRAME, Offload, Segments, Sums, finish,
+    ARRIVAL, ChecksumStatus, FrameMeta, Gso, GsoKind, Offload, Segments, Sums, finish,
 };
 
 // <linux/if_tun.h>; the ifreq of TUNSETIFF is longer than its number says.
@@ -46,6 +48,9 @@ const GSO_ECN: u8 = 0x80;
 /// Bytes of `struct virtio_net_hdr`, in the byte order of this machine.
 const HEADER: usize = 10;
 
+/// The largest frame that is copied to be one piece with its header.
+const SMALL: usize = 256;
+
 /// What is left of a frame that contradicts its header: not enough for anybody to take it for
 /// one.
 const STUB: usize = 14;
@@ -65,8 +70,12 @@ pub(super) struct Vnet {
     fd: OwnedFd,
     offload: Offload,
     room: Box<[u8]>,
+    /// Where in `room` the superframe is.
+    superframe: Range<usize>,
     segments: Option<Segments>,
     short_writes: u64,
+    /// A small frame behind its header.
+    small: [u8; HEADER + SMALL],
 }
 
 impl Vnet {
@@ -100,8 +109,9 @@ impl Vnet {
 
     /// On any file that keeps messages apart.
     pub(super) fn on(fd: OwnedFd, offload: Offload) -> Self {
-        let room = vec![0; LARGEST_FRAME].into_boxed_slice();
-        Self { fd, offload, room, segments: None, short_writes: 0 }
+        let room = vec![0; ARRIVAL].into_boxed_slice();
+        let small = [0; HEADER + SMALL];
+        Self { fd, offload, room, superframe: 0..0, segments: None, short_writes: 0, small }
     }
 
     pub(super) fn offload(&self) -> Offload {
@@ -123,9 +133,11 @@ impl Vnet {
         if let Some(length) = self.next_piece(buffer) {
             return Ok(length);
         }
-        let (length, meta) = read(&self.fd, &mut self.room)?;
-        let frame = self.room.get_mut(..length).unwrap_or_default();
+        let (range, meta) = read(&self.fd, &mut self.room)?;
+        let length = range.len();
+        let frame = self.room.get_mut(range.clone()).unwrap_or_default();
         if meta.gso.is_some() {
+            self.superframe = range;
             self.segments = Segments::of(frame, &meta, Sums::Fill).ok();
             // One that cannot be cut is given so that its loss is counted.
             return Ok(self.next_piece(buffer).unwrap_or(length.min(STUB).min(buffer.len())));
@@ -140,16 +152,17 @@ impl Vnet {
     pub(super) fn receive_offloaded(
         &mut self,
         buffer: &mut [u8],
-    ) -> io::Result<(usize, FrameMeta)> {
+    ) -> io::Result<(Range<usize>, FrameMeta)> {
         match self.next_piece(buffer) {
-            Some(length) => Ok((length, FrameMeta::WHOLE)),
+            Some(length) => Ok((0..length, FrameMeta::WHOLE)),
             None => read(&self.fd, buffer),
         }
     }
 
     fn next_piece(&mut self, buffer: &mut [u8]) -> Option<usize> {
         let segments = self.segments.as_mut()?;
-        let piece = segments.piece(&mut self.room).and_then(|range| self.room.get(range));
+        let frame = self.room.get_mut(self.superframe.clone()).unwrap_or_default();
+        let piece = segments.piece(frame).and_then(|range| frame.get(range));
         let length = piece.map(|piece| {
             let length = piece.len().min(buffer.len());
             buffer[..length].copy_from_slice(&piece[..length]);
@@ -166,7 +179,16 @@ impl Vnet {
     /// [`Vnet::offload`], and offer it whole.
     pub(super) fn transmit(&mut self, frame: &[u8], meta: &FrameMeta) -> io::Result<()> {
         let header = encode(meta);
-        match writev(&self.fd, &[IoSlice::new(&header), IoSlice::new(frame)]) {
+        let end = HEADER + frame.len();
+        let written = if let Some(room) = self.small.get_mut(..end) {
+            // One piece is less work for the kernel than two, and a small frame is soon copied.
+            room[..HEADER].copy_from_slice(&header);
+            room[HEADER..].copy_from_slice(frame);
+            rustix::io::write(&self.fd, room)
+        } else {
+            writev(&self.fd, &[IoSlice::new(&header), IoSlice::new(frame)])
+        };
+        match written {
             Ok(written) => {
                 // It is out, and of no use to anybody. Like a frame that is lost later.
                 self.short_writes += u64::from(written < HEADER + frame.len());
@@ -206,12 +228,13 @@ pub(super) fn set_offload(fd: BorrowedFd<'_>, flags: usize) -> io::Result<()> {
     Ok(())
 }
 
-fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<(usize, FrameMeta)> {
-    let mut header = [0; HEADER];
-    let read = readv(fd, &mut [IoSliceMut::new(&mut header), IoSliceMut::new(buffer)])?;
+fn read(fd: &OwnedFd, buffer: &mut [u8]) -> io::Result<(Range<usize>, FrameMeta)> {
+    let end = rustix::io::read(fd, &mut *buffer)?;
     // A message that is shorter than the header is an empty frame, and counted as one.
-    let Some(length) = read.checked_sub(HEADER) else { return Ok((0, FrameMeta::WHOLE)) };
-    Ok((length, decode(header)))
+    let Some(header) = buffer.get(..end).and_then(<[u8]>::first_chunk) else {
+        return Ok((0..0, FrameMeta::WHOLE));
+    };
+    Ok((HEADER..end, decode(*header)))
 }
 
 /// What a header says. Nothing of it is checked here.

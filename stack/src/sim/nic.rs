@@ -2,6 +2,7 @@
 
 use alloc::vec;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use smoltcp::time::Instant;
 
@@ -73,10 +74,10 @@ impl Nic {
         cable: &mut impl Link,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         let Some(mut length) = self.receive(cable, now, buffer)? else { return Ok(None) };
         let Some(first) = buffer.get(..length).and_then(Piece::of) else {
-            return Ok(Some((length, FrameMeta::WHOLE)));
+            return Ok(Some((0..length, FrameMeta::WHOLE)));
         };
         let (size, mut pieces, mut last) = (first.payload, 1usize, first.ends);
         while !last && size > 0 {
@@ -108,7 +109,7 @@ impl Nic {
         }
         // Padding behind the packet was cut off with the first frame that was longer.
         if pieces == 1 {
-            return Ok(Some((length, FrameMeta { checksum: ChecksumStatus::Valid, gso: None })));
+            return Ok(Some((0..length, FrameMeta { checksum: ChecksumStatus::Valid, gso: None })));
         }
         let Some(packet) = buffer.get_mut(HEADER_LEN..length) else { return Ok(None) };
         let total = packet.len();
@@ -133,7 +134,7 @@ impl Nic {
         };
         let gso = Gso { kind, size: size as u16, header: first.header as u16 };
         let checksum = ChecksumStatus::Partial { start, offset };
-        Ok(Some((length, FrameMeta { checksum, gso: Some(gso) })))
+        Ok(Some((0..length, FrameMeta { checksum, gso: Some(gso) })))
     }
 }
 

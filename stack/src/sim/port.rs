@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::vec;
+use core::ops::Range;
 use core::{fmt, mem};
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -153,13 +154,13 @@ impl Link for Port {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         let received = match &mut self.faults {
             Some(gate) => gate.receive_offloaded(&mut self.wire, now, buffer)?,
             None => self.wire.receive_offloaded(now, buffer)?,
         };
-        if let Some((length, _)) = received {
-            self.passed(now, Direction::Inbound, &buffer[..length]);
+        if let Some((range, _)) = &received {
+            self.passed(now, Direction::Inbound, &buffer[range.clone()]);
         }
         Ok(received)
     }
@@ -226,7 +227,7 @@ impl Link for Wire {
         &mut self,
         now: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         let mut cable = Cable { core: &self.core, index: self.index };
         match &mut self.nic {
             Some((nic, _)) => nic.receive_together(&mut cable, now, buffer),

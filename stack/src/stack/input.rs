@@ -10,7 +10,7 @@ use crate::demux::{Flow, Receiver, Target};
 use crate::event::{
     Cause, CauseKind, Evidence, Happened, PacketEvidence, PacketSummary, SocketRef,
 };
-use crate::link::offload::{LARGEST_FRAME, Segments, Sums};
+use crate::link::offload::{ARRIVAL, Segments, Sums};
 use crate::link::{FrameMeta, Gso, GsoKind, Link, LinkError};
 use crate::net::icmp::{Effect, IcmpError};
 use crate::net::{
@@ -35,12 +35,14 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     ) -> bool {
         for _ in 0..TURN {
             // A link that puts frames together would lose what has no room.
-            let received = if arriving.len() < LARGEST_FRAME {
-                self.link.receive(now, arriving).map(|len| len.map(|len| (len, FrameMeta::WHOLE)))
+            let received = if arriving.len() < ARRIVAL {
+                self.link
+                    .receive(now, arriving)
+                    .map(|len| len.map(|len| (0..len, FrameMeta::WHOLE)))
             } else {
                 self.link.receive_offloaded(now, arriving)
             };
-            let (len, meta) = match received {
+            let (range, meta) = match received {
                 Ok(Some(received)) => received,
                 Ok(None) => return false,
                 Err(LinkError::Busy | LinkError::Down) => {
@@ -58,7 +60,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
             self.frames += 1;
             self.counters.frames_in += 1;
             let arrival = Arrival { number: self.frames, now };
-            let Some(frame) = arriving.get_mut(..len) else { continue };
+            let Some(frame) = arriving.get_mut(range) else { continue };
             if meta.gso.is_some() {
                 self.counters.superframes_in += 1;
             }

@@ -15,6 +15,7 @@ use super::arena::Arena;
 use super::{Cell, Chain, Fifo, List, Packet, Rare, Storage, total_len};
 #[cfg(feature = "std")]
 use crate::TcpId;
+use crate::link::offload::ARRIVAL;
 
 /// No window can announce more (RFC 7323, section 2.3), and smoltcp refuses it.
 const LARGEST_RING: usize = 1 << 30;
@@ -194,9 +195,9 @@ impl<'a> Storage<'a> for Growable {
     }
 
     fn scratch(&mut self) -> Self::Scratch {
-        // The largest IPv6 packet behind an Ethernet header, and the fragment header that
-        // cutting it takes.
-        vec![0; 14 + 40 + 65535 + 8].into_boxed_slice()
+        // What may arrive. Also the largest IPv6 packet behind an Ethernet header, and the
+        // fragment header that cutting it takes.
+        vec![0; ARRIVAL].into_boxed_slice()
     }
 
     fn keep(&mut self, packet: &[u8]) -> Option<BytesMut> {

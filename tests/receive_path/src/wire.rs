@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash};
+use std::ops::Range;
 use std::rc::Rc;
 
 use tapsock_stack::link::offload::{Segments, Sums, finish};
@@ -555,7 +556,7 @@ impl Link for Cable {
         &mut self,
         _: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         let mut wire = self.0.borrow_mut();
         if !wire.up {
             return Err(LinkError::Down);
@@ -564,7 +565,7 @@ impl Link for Cable {
         wire.taken += 1;
         let len = frame.len().min(buffer.len());
         buffer[..len].copy_from_slice(&frame[..len]);
-        Ok(Some((len, meta)))
+        Ok(Some((0..len, meta)))
     }
 
     fn transmit_offloaded(

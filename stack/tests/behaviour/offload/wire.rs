@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::rc::Rc;
 use std::time::SystemTime;
 
@@ -113,12 +114,12 @@ impl Link for End {
         &mut self,
         _: Instant,
         buffer: &mut [u8],
-    ) -> Result<Option<(usize, FrameMeta)>, LinkError> {
+    ) -> Result<Option<(Range<usize>, FrameMeta)>, LinkError> {
         if self.down.get() {
             return Err(LinkError::Down);
         }
         let Some((frame, meta)) = self.inbox.borrow_mut().pop_front() else { return Ok(None) };
-        Ok(Some((self.give(buffer, &frame), meta)))
+        Ok(Some((0..self.give(buffer, &frame), meta)))
     }
 
     fn transmit_offloaded(
