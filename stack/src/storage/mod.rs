@@ -9,6 +9,8 @@ mod arena;
 mod cell;
 #[cfg(feature = "alloc")]
 mod growable;
+#[cfg(feature = "std")]
+mod mark;
 mod pool;
 #[cfg(test)]
 mod tests;
@@ -23,6 +25,8 @@ use smoltcp::time::Instant;
 pub use cell::Cell;
 #[cfg(feature = "alloc")]
 pub use growable::Growable;
+#[cfg(feature = "std")]
+pub use mark::ForkMark;
 use pool::Pool;
 pub use pool::{Place as PacketPlace, Pooled};
 

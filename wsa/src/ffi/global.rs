@@ -9,6 +9,7 @@ use std::{process, thread};
 
 use super::{guard, memory};
 use crate::config::{Configuration, Given};
+use crate::engine::Engine as _;
 use crate::error::{Error, Result};
 use crate::recording::Recording;
 use crate::start::{self, ThreadedProcess};
@@ -24,10 +25,13 @@ static MAKING: Mutex<()> = Mutex::new(());
 
 /// The process, if this is not a child of it and WSAStartup was called.
 pub(super) fn process() -> Result<&'static ThreadedProcess> {
-    if is_child() {
-        return Err(Error::WSAENETDOWN);
+    match PROCESS.get() {
+        // The engine knows whose it is, and need not ask the system.
+        Some(process) if process.engine().is_down() => Err(Error::WSAENETDOWN),
+        Some(process) => Ok(process),
+        None if is_child() => Err(Error::WSAENETDOWN),
+        None => Err(Error::WSANOTINITIALISED),
     }
-    PROCESS.get().ok_or(Error::WSANOTINITIALISED)
 }
 
 /// The process, made if there is none. WSASYSNOTREADY when that is impossible, with one line on
