@@ -6,6 +6,7 @@ use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{ReceiveError, SendError};
 
 use super::Patience;
+use super::stream::Sending;
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
 use crate::process::{Cue, Process, SocketHandle, Turn};
@@ -116,14 +117,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
-        let id = match self.connection(s) {
-            Ok((_, shut)) if shut.send => return Turn::fail(Error::WSAESHUTDOWN),
-            Ok((id, _)) => id,
+        let Sending { id, limit, timeout, .. } = match self.sending(s) {
+            Ok(sending) => sending,
             Err(error) => return Turn::fail(error),
         };
-        let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
-        let (limit, timeout) = (socket.options.send_buffer, socket.options.send_timeout);
-        match self.stack.tcp_send_with(self.now, id, (limit as usize).max(1), write) {
+        match self.stack.tcp_send_with(self.now, id, limit, write) {
             Ok(written) => Turn::Done(Ok(written)),
             Err(SendError::WouldBlock) => self.wait_for_transfer(s, timeout, patience, cue),
             Err(error) => Turn::Done(Err(self.send_fault(error))),
@@ -137,13 +135,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
-        let id = match self.connection(s) {
-            Ok((_, shut)) if shut.receive => return Turn::fail(Error::WSAESHUTDOWN),
-            Ok((id, _)) => id,
+        let (id, timeout) = match self.receiving(s) {
+            Ok(receiving) => receiving,
             Err(error) => return Turn::fail(error),
         };
-        let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
-        let timeout = socket.options.receive_timeout;
         match self.stack.tcp_recv_with(self.now, id, read) {
             Ok(taken) => Turn::Done(Ok(taken)),
             Err(ReceiveError::WouldBlock) => self.wait_for_transfer(s, timeout, patience, cue),

@@ -12,6 +12,16 @@ use crate::error::{Error, Result};
 use crate::process::{Cue, Fault, SocketHandle, Turn};
 use crate::socket::{Shut, State};
 
+/// A connection on which something may be sent.
+pub(super) struct Sending {
+    pub(super) id: TcpId,
+    /// SO_SNDBUF, and one byte at least.
+    pub(super) limit: usize,
+    /// SO_SNDTIMEO.
+    pub(super) timeout: u32,
+    nonblocking: bool,
+}
+
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     /// The connection, if there is one: WSAENOTCONN before, and while an attempt is under way.
     pub(super) fn connection(&self, s: SocketHandle) -> Result<(TcpId, Shut)> {
@@ -19,6 +29,27 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         match socket.state {
             State::Connected(id) => Ok((id, socket.shut)),
             _ => Err(Error::WSAENOTCONN),
+        }
+    }
+
+    /// What every send needs of a stream, or why there is none.
+    pub(super) fn sending(&self, s: SocketHandle) -> Result<Sending> {
+        let (id, shut) = self.connection(s)?;
+        if shut.send {
+            return Err(Error::WSAESHUTDOWN);
+        }
+        let socket = self.core.socket(s)?;
+        let (limit, timeout) = (socket.options.send_buffer, socket.options.send_timeout);
+        // A send buffer of zero bytes still takes one send at a time.
+        let limit = (limit as usize).max(1);
+        Ok(Sending { id, limit, timeout, nonblocking: socket.nonblocking })
+    }
+
+    /// The same for a receive: the connection and SO_RCVTIMEO.
+    pub(super) fn receiving(&self, s: SocketHandle) -> Result<(TcpId, u32)> {
+        match self.connection(s)? {
+            (_, shut) if shut.receive => Err(Error::WSAESHUTDOWN),
+            (id, _) => Ok((id, self.core.socket(s)?.options.receive_timeout)),
         }
     }
 
@@ -30,16 +61,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
-        let id = match self.connection(s) {
-            Ok((_, shut)) if shut.send => return Turn::fail(Error::WSAESHUTDOWN),
-            Ok((id, _)) => id,
+        let Sending { id, limit, timeout, nonblocking } = match self.sending(s) {
+            Ok(sending) => sending,
             Err(error) => return Turn::fail(error),
         };
-        let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
-        let (limit, timeout) = (socket.options.send_buffer, socket.options.send_timeout);
-        let nonblocking = socket.nonblocking;
-        // A send buffer of zero bytes still takes one send at a time.
-        let limit = (limit as usize).max(1);
         match self.stack.tcp_send_gathered(self.now, id, list.behind(*sent), limit) {
             Ok(taken) => {
                 *sent += taken;
@@ -62,13 +87,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         patience: &mut Patience,
         cue: Cue,
     ) -> Turn<usize> {
-        let id = match self.connection(s) {
-            Ok((_, shut)) if shut.receive => return Turn::fail(Error::WSAESHUTDOWN),
-            Ok((id, _)) => id,
+        let (id, timeout) = match self.receiving(s) {
+            Ok(receiving) => receiving,
             Err(error) => return Turn::fail(error),
         };
-        let Ok(socket) = self.core.socket(s) else { return Turn::fail(Error::WSAENOTSOCK) };
-        let timeout = socket.options.receive_timeout;
         let take = if flags & MSG_PEEK != 0 { Take::Peek } else { Take::Consume };
         let room = list.len();
         if room == 0 {
