@@ -62,6 +62,13 @@ pub enum Progress {
     More,
 }
 
+/// What becomes of the frames that have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Frames {
+    Taken,
+    Left,
+}
+
 /// Where a packet came from, and when.
 #[derive(Debug, Clone, Copy)]
 struct Arrival {
@@ -257,7 +264,14 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// It works on at most [`TURN`] frames. Time must not run backwards between calls.
     pub fn poll(&mut self, now: Instant) -> Progress {
         let Self { core, arriving, departing } = self;
-        core.poll(now, arriving.as_mut(), departing.as_mut())
+        core.poll(now, arriving.as_mut(), departing.as_mut(), Frames::Taken)
+    }
+
+    /// As [`Stack::poll`], but leaves on the link what has arrived. For a caller who takes it soon,
+    /// and would only find the link empty now: a look costs as much as a small packet.
+    pub fn poll_egress(&mut self, now: Instant) -> Progress {
+        let Self { core, arriving, departing } = self;
+        core.poll(now, arriving.as_mut(), departing.as_mut(), Frames::Left)
     }
 
     /// When [`Stack::poll`] is to be called although no frame arrives. Earlier is harmless, later
@@ -444,10 +458,16 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         }
     }
 
-    fn poll(&mut self, now: Instant, arriving: &mut [u8], departing: &mut [u8]) -> Progress {
+    fn poll(
+        &mut self,
+        now: Instant,
+        arriving: &mut [u8],
+        departing: &mut [u8],
+        frames: Frames,
+    ) -> Progress {
         self.retry_stalled(now);
         self.expire_fragments(now, departing);
-        let full_turn = self.receive(now, arriving, departing);
+        let full_turn = frames == Frames::Taken && self.receive(now, arriving, departing);
         self.poll_neighbors(now, departing);
         self.run_deadlines(now, departing);
         self.end_rests(now);

@@ -132,7 +132,13 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                     answered = true;
                     access.attempt_outcome(s, cue)
                 }
-                Err(fault) => Turn::Done(Err(fault)),
+                Err(fault) => {
+                    if fault.error == Error::WSAEALREADY {
+                        // Who asks once more waits for the answer.
+                        access.core.ask();
+                    }
+                    Turn::Done(Err(fault))
+                }
             }
         });
         if answered && let Arg::Value(data) = callee_data {

@@ -142,7 +142,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             (Err(error), _) => Turn::fail(error),
             (Ok(Some(pending)), Cue::Look) => Turn::Done(Ok(pending)),
             (_, Cue::GiveUp(error)) => Turn::fail(error),
-            (Ok(None), Cue::Look) if nonblocking => Turn::fail(Error::WSAEWOULDBLOCK),
+            (Ok(None), Cue::Look) if nonblocking => {
+                self.core.ask();
+                Turn::fail(Error::WSAEWOULDBLOCK)
+            }
             (Ok(None), Cue::Look) => Turn::Wait(None),
         }
     }

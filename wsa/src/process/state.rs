@@ -36,6 +36,8 @@ pub struct Core<'a, S: Storage<'a>> {
     epoch: u64,
     /// The epoch of the last change that concerns every waiting caller.
     touched_all: u64,
+    /// A call ended for want of something that may lie on the link.
+    asked: bool,
     _storage: PhantomData<&'a ()>,
 }
 
@@ -58,6 +60,7 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
             threads: Threads::new(),
             epoch: 0,
             touched_all: 0,
+            asked: false,
             _storage: PhantomData,
         }
     }
@@ -127,6 +130,18 @@ impl<'a, S: Storage<'a>> Core<'a, S> {
         if let Some(waker) = socket.and_then(|socket| socket.waker.take()) {
             waker.wake();
         }
+    }
+
+    /// Whether a call ended, since this was asked last, without what it was made for: what has
+    /// arrived on the link may be what the next one is made for. Engines that do not look at the
+    /// link with every call ask this.
+    pub fn take_asked(&mut self) -> bool {
+        core::mem::take(&mut self.asked)
+    }
+
+    /// A call ends for want of something that may lie on the link.
+    pub(crate) fn ask(&mut self) {
+        self.asked = true;
     }
 
     /// Something changed that concerns every waiting caller.

@@ -222,7 +222,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             since.get_or_insert_with(|| access.core.epoch());
             let in_callback = access.core.in_callback(thread);
             let alerted = alertable == Alertable::Yes && access.core.is_alerted(thread);
-            match (limit.is_over(access.now), alerted) {
+            match (limit.is_over(access), alerted) {
                 (_, true) if !in_callback => Turn::Done(Ok(WSA_WAIT_IO_COMPLETION)),
                 (true, _) => Turn::Done(Ok(WSA_WAIT_TIMEOUT)),
                 (false, _) if in_callback => Turn::fail(Error::WSAEINPROGRESS),

@@ -293,7 +293,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             if let Some(message) = access.core.read_message() {
                 return Turn::Done(Ok(Some(message)));
             }
-            if limit.is_over(access.now) {
+            if limit.is_over(access) {
                 return Turn::Done(Ok(None));
             }
             if let Cue::GiveUp(error) = cue {

@@ -151,9 +151,14 @@ impl Limit {
         Self::new(millis.map(|millis| Duration::from_millis(u64::from(millis))))
     }
 
-    fn is_over(&mut self, now: Instant) -> bool {
+    /// Whether the call ends now, without what it was made for.
+    fn is_over<'a, L: Link, S: Storage<'a>>(&mut self, access: &mut Access<'_, 'a, L, S>) -> bool {
         let Some(timeout) = self.timeout else { return false };
-        now >= *self.end.get_or_insert_with(|| later(now, timeout))
+        let over = access.now >= *self.end.get_or_insert_with(|| later(access.now, timeout));
+        if over {
+            access.core.ask();
+        }
+        over
     }
 
     /// When to look again at the latest.

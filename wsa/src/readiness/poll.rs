@@ -99,7 +99,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                 return Turn::fail(error);
             }
             let ready = access.poll(fds);
-            if ready > 0 || limit.is_over(access.now) {
+            if ready > 0 || limit.is_over(access) {
                 return Turn::Done(Ok(ready));
             }
             if let Cue::GiveUp(error) = cue {

@@ -182,7 +182,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             if any {
                 return Turn::Done(Ok(sets.keep(is_ready)));
             }
-            if limit.is_over(access.now) {
+            if limit.is_over(access) {
                 return Turn::Done(Ok(sets.keep(|_, _| false)));
             }
             if let Cue::GiveUp(error) = cue {

@@ -361,7 +361,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         }
         match self.core.socket(s) {
             Err(error) => return Turn::fail(error),
-            Ok(socket) if socket.nonblocking => return Turn::fail(Error::WSAEWOULDBLOCK),
+            Ok(socket) if socket.nonblocking => {
+                self.core.ask();
+                return Turn::fail(Error::WSAEWOULDBLOCK);
+            }
             Ok(_) => {}
         }
         match patience.until(self.now, limit) {

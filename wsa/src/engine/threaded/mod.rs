@@ -23,7 +23,7 @@ use std::boxed::Box;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak};
 use std::thread::{JoinHandle, Thread};
 use std::time::Instant as Clock;
 use std::vec::Vec;
@@ -31,7 +31,7 @@ use std::{fmt, io};
 
 use rustix::event::{EventfdFlags, PollFd, PollFlags, epoll, eventfd, poll};
 use tapsock_stack::link::Link;
-use tapsock_stack::storage::Growable;
+use tapsock_stack::storage::{ForkMark, Growable};
 use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::{Progress, Stack};
 
@@ -49,6 +49,11 @@ const PATROL: Duration = Duration::from_micros(500);
 
 /// Calls in a patrol's time that make it worth its while.
 const BUSY: u64 = 8;
+
+/// How long frames may lie on the link while every call ends with what it was made for. A look that
+/// finds nothing costs as much as a small packet, and frames that are taken together are answered
+/// together, which wakes their peer once.
+const UNTAKEN: Duration = Duration::from_micros(100);
 
 const KICK: epoll::EventData = epoll::EventData::new_u64(0);
 const LINK: epoll::EventData = epoll::EventData::new_u64(1);
@@ -92,6 +97,8 @@ struct State<L: Link> {
     /// Calls so far, and how many there were when the background thread looked last, and when.
     calls: u64,
     looked: (u64, Instant),
+    /// When frames were taken from the link last.
+    taken: Instant,
     /// The core's epoch up to which followers have been woken.
     woken: u64,
     /// The follower that was woken to lead, by its ticket.
@@ -108,7 +115,8 @@ struct Shared<L: Link> {
     /// What the background thread sleeps on: its kick, and the link while no caller leads.
     background_sleep: OwnedFd,
     started: Clock,
-    process: u32,
+    /// Of the process that the stack belongs to.
+    mark: ForkMark,
     /// The thread that a closure runs on which has access; 0 for none.
     inside: AtomicU64,
     /// How long a caller looks at the link before it sleeps, in microseconds.
@@ -175,6 +183,7 @@ impl<L: Link + Send + 'static> Threaded<L> {
             patrol: false,
             calls: 0,
             looked: (0, Instant::ZERO),
+            taken: Instant::ZERO,
             woken: 0,
             successor: None,
             ended: false,
@@ -192,7 +201,7 @@ impl<L: Link + Send + 'static> Threaded<L> {
             background_kick,
             background_sleep,
             started: Clock::now(),
-            process: std::process::id(),
+            mark: ForkMark::new(),
             inside: AtomicU64::new(0),
             spin: AtomicU64::new(0),
             companions: Mutex::new(Vec::new()),
@@ -343,7 +352,7 @@ impl<L: Link + Send + 'static> Engine<'static> for Threaded<L> {
     }
 
     fn is_down(&self) -> bool {
-        self.shared.process != std::process::id()
+        self.shared.mark.is_inherited()
     }
 
     fn is_entered(&self) -> bool {
@@ -368,7 +377,11 @@ impl<L: Link + Send + 'static> Shared<L> {
             f(&mut Access { core, stack, now })
         };
         state.calls += 1;
-        state.advance(now);
+        if state.core.take_asked() || now >= state.taken + UNTAKEN {
+            state.advance(now);
+        } else {
+            state.settle(now);
+        }
         let wakes = state.wakes();
         drop(state);
         self.wake(wakes);
@@ -529,10 +542,20 @@ impl<L: Link + Send + 'static> Shared<L> {
                 state.background_sleep =
                     Some(Sleep { until: wake_at, condition: None, kicked: false });
             }
+            let patrol = state.patrol;
             drop(state);
             self.wake(wakes);
-            let found = if more { Found::Nothing } else { self.sleep_in_background(wake_at) };
-            state = self.lock();
+            let mut found = if more { Found::Kick } else { self.sleep_in_background(wake_at) };
+            state = loop {
+                match self.state.try_lock() {
+                    Ok(state) => break state,
+                    // There is a call, then, which would have to wake this thread at its end.
+                    Err(TryLockError::WouldBlock) if patrol && found == Found::Nothing => {
+                        found = self.sleep_in_background(Some(self.now() + PATROL));
+                    }
+                    Err(_) => break self.lock(),
+                }
+            };
             state.background_sleep = None;
             if found == Found::Frame && !state.patrol && state.calls - state.looked.0 >= BUSY {
                 // Frames wake this thread that callers would find by themselves.
@@ -617,6 +640,9 @@ impl<L: Link + Send + 'static> Shared<L> {
         for event in events {
             if { event.data }.u64() == KICK.u64() {
                 settle(&self.background_kick);
+                if found == Found::Nothing {
+                    found = Found::Kick;
+                }
             } else if { event.flags }.intersects(dead) {
                 self.pause(&self.background_kick, left);
             } else {
@@ -636,8 +662,22 @@ impl<L: Link + Send + 'static> Shared<L> {
 impl<L: Link> State<L> {
     /// Advances the stack; true when it has more to do at once.
     fn advance(&mut self, now: Instant) -> bool {
+        self.taken = now;
+        self.visit(now, Stack::poll)
+    }
+
+    /// Does what a call has made due, and leaves the link to the next look.
+    fn settle(&mut self, now: Instant) {
+        self.visit(now, Stack::poll_egress);
+    }
+
+    fn visit(
+        &mut self,
+        now: Instant,
+        poll: fn(&mut Stack<'static, L, Growable>, Instant) -> Progress,
+    ) -> bool {
         for _ in 0..VISIT {
-            let progress = self.stack.poll(now);
+            let progress = poll(&mut self.stack, now);
             self.core.absorb(&mut self.stack, now);
             if progress == Progress::Idle {
                 return false;
@@ -685,3 +725,6 @@ fn thread_number() -> u64 {
     // Only a thread that is being torn down has no number any more.
     THREAD.try_with(|thread| *thread).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

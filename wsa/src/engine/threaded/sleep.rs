@@ -66,7 +66,9 @@ impl Sleep {
 pub(super) enum Found {
     /// A frame on the link.
     Frame,
-    /// Anything else.
+    /// Somebody's kick.
+    Kick,
+    /// The time, or an error.
     Nothing,
 }
 
