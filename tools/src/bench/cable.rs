@@ -1,12 +1,17 @@
 //! Two stacks of ours on a cable in memory: no clock, no system call, no losses, so that
 //! instructions and processor time are those of the stacks alone.
 
+mod cost;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use tapsock_stack::config::{Config, OwnGroups};
 use tapsock_stack::fault::{Engine, Memory, Rule, Script};
+use tapsock_stack::link::capture::Capture;
 use tapsock_stack::link::fault::Fault;
 use tapsock_stack::link::{Link, LinkError};
 use tapsock_stack::port::{BindAddress, Share, Transport};
@@ -16,6 +21,7 @@ use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::wire::{EthernetAddress, IpAddress, IpCidr, IpEndpoint};
 use tapsock_stack::{ListenerId, Progress, Stack, TcpId};
 
+pub(super) use self::cost::packets;
 use super::trouble::Trouble;
 
 const MTU: usize = 1500;
@@ -176,7 +182,6 @@ impl<L: Link> Rig<L> {
     /// Sends this many full segments over a connection, and an acknowledgment for every two of
     /// them comes back.
     pub(super) fn transfer(&mut self, connection: usize, segments: usize) -> Result<(), Trouble> {
-        let gone = || Trouble::new("a connection in memory is gone");
         let &[id, other] = self.connections.get(connection).ok_or_else(gone)?;
         let data = [0xa5; PAYLOAD];
         let (mut sent, mut received, mut idle) = (0, 0, 0);
@@ -243,6 +248,10 @@ impl<L: Link> Rig<L> {
     }
 }
 
+fn gone() -> Trouble {
+    Trouble::new("a connection in memory is gone")
+}
+
 const fn address(host: u8) -> IpAddress {
     IpAddress::v4(10, 0, 0, host)
 }
@@ -254,6 +263,8 @@ pub(super) enum Around {
     Bare,
     /// A fault engine with this many rules that match no frame of the transfer.
     Rules(usize),
+    /// A fault engine without rules, and a capture whose file takes nothing any more.
+    Idle,
     /// One with a rule that changes every frame with data.
     Fires,
 }
@@ -264,7 +275,7 @@ impl std::str::FromStr for Around {
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
             "none" => Ok(Self::Bare),
-            "idle" => Ok(Self::Rules(0)),
+            "idle" => Ok(Self::Idle),
             "fires" => Ok(Self::Fires),
             count => count.parse().map(Self::Rules).map_err(|_| {
                 format!("{count:?} is not none, idle, fires or a number of rules, such as 100")
@@ -278,15 +289,37 @@ pub(super) fn counted(around: Around, segments: usize) -> Result<u64, Trouble> {
     let rules = match around {
         Around::Bare => return played(Rig::bare()?, segments),
         Around::Fires => vec![rule("name=fires tcp payload=\">= 1\" set-ttl=63")?],
+        Around::Idle => Vec::new(),
         Around::Rules(count) => (0..count).map(elsewhere).collect::<Result<_, _>>()?,
     };
-    let rig = Rig::over(|end| {
-        let script = Script::new(1).with_rules(rules.clone());
-        let memory = Memory::growable(rules.len(), 64, 1024, MTU + 14);
-        let engine = Engine::new(script, memory, Instant::ZERO).map_err(Trouble::from)?;
-        Ok(Fault::new(end, engine))
-    })?;
-    played(rig, segments)
+    if around == Around::Idle {
+        let rig = Rig::over(|end| {
+            broken(Capture::new(end, Full, "cable", SystemTime::UNIX_EPOCH), &rules)
+        })?;
+        return played(rig, segments);
+    }
+    played(Rig::over(|end| broken(end, &rules))?, segments)
+}
+
+/// A file on a full disk: its capture is idle from the beginning.
+struct Full;
+
+impl Write for Full {
+    fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+        Err(io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A link with a fault engine.
+fn broken<L: Link>(link: L, rules: &[Rule]) -> Result<Fault<'static, L>, Trouble> {
+    let script = Script::new(1).with_rules(rules.to_vec());
+    let memory = Memory::growable(rules.len(), 64, 1024, MTU + 14);
+    let engine = Engine::new(script, memory, Instant::ZERO).map_err(Trouble::from)?;
+    Ok(Fault::new(link, engine))
 }
 
 fn played<L: Link>(mut rig: Rig<L>, segments: usize) -> Result<u64, Trouble> {

@@ -46,6 +46,10 @@ pub(super) fn play(words: &str) -> Result<(), Failure> {
             let packets = cable::counted(around, number(segments)?).map_err(told)?;
             output::line(&packets.to_string())
         }
+        ["packets", what, connections, segments] => {
+            let what = what.parse().map_err(Failure::Usage)?;
+            cable::packets(what, number(connections)?, number(segments)?).map_err(told)
+        }
         ["hold"] => hold(),
         ["call", from, port, count] => {
             let from = from.parse().map_err(|_| unknown(words))?;

@@ -321,16 +321,26 @@ fn every_connection_of_a_rig_carries_data() {
 fn what_is_around_the_cable_is_named() {
     let around = |text: &str| text.parse::<cable::Around>();
     assert_eq!(around("none"), Ok(cable::Around::Bare));
-    assert_eq!(around("idle"), Ok(cable::Around::Rules(0)));
+    assert_eq!(around("idle"), Ok(cable::Around::Idle));
+    assert_eq!(around("0"), Ok(cable::Around::Rules(0)));
     assert_eq!(around("100"), Ok(cable::Around::Rules(100)));
     assert_eq!(around("fires"), Ok(cable::Around::Fires));
     assert_eq!(
         around("some"),
         Err("\"some\" is not none, idle, fires or a number of rules, such as 100".into())
     );
-    for around in ["none", "2", "fires"] {
+    for around in ["none", "idle", "2", "fires"] {
         assert!(cable::counted(around.parse().unwrap(), 20).unwrap() > 40);
     }
+}
+
+#[test]
+fn packets_whose_instructions_are_counted_pass() {
+    for what in ["transmit", "receive", "demux"] {
+        cable::packets(what.parse().unwrap(), 3, 10).unwrap();
+    }
+    let unknown = "send".parse().map(|what| cable::packets(what, 1, 1).is_ok());
+    assert_eq!(unknown, Err("\"send\" is not transmit, receive or demux".into()));
 }
 
 #[test]

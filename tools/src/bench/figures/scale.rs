@@ -99,9 +99,11 @@ fn nanoseconds() -> f64 {
     used.tv_sec as f64 * 1e9 + used.tv_nsec as f64
 }
 
-/// Instructions of a packet with an idle fault engine, which every process's link has, and without.
+/// Instructions of a packet with links that do nothing, and without them: the fault engine, which
+/// every process has, and a capture whose file takes nothing any more.
 fn links() -> Comparison {
-    let what = "instructions of a packet with an idle fault engine on the link, by callgrind";
+    let what =
+        "instructions of a packet with an idle fault engine and an idle capture, by callgrind";
     let figure = Figure::new("idle_links", what, "instr.", "a bare link");
     let mut comparison = Comparison::new(
         vec![figure.must(Bound::AtMost(1.05))],
