@@ -3,7 +3,7 @@
 use core::ops::{Deref, DerefMut};
 
 #[cfg(feature = "alloc")]
-use alloc::boxed::Box;
+use alloc::sync::Arc;
 
 /// A type with a value that most sockets have.
 pub(crate) trait Common: Clone + 'static {
@@ -12,10 +12,11 @@ pub(crate) trait Common: Clone + 'static {
 }
 
 /// A value that takes memory only where it was written to, if there is a heap: of a hundred thousand
-/// connections hardly one has failed, or options of its own.
+/// connections hardly one has failed, or options of its own. Clones share it until one is written
+/// to, as those that a listener accepts share its options.
 #[derive(Debug, Clone)]
 #[cfg(feature = "alloc")]
-pub(crate) struct Usual<T>(Option<Box<T>>);
+pub(crate) struct Usual<T>(Option<Arc<T>>);
 
 /// The same in place, where there is no heap.
 #[derive(Debug, Clone)]
@@ -50,8 +51,32 @@ impl<T: Common> Deref for Usual<T> {
 impl<T: Common> DerefMut for Usual<T> {
     fn deref_mut(&mut self) -> &mut T {
         #[cfg(feature = "alloc")]
-        return self.0.get_or_insert_with(|| Box::new(T::COMMON.clone()));
+        return Arc::make_mut(self.0.get_or_insert_with(|| Arc::new(T::COMMON.clone())));
         #[cfg(not(feature = "alloc"))]
         &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Clone, PartialEq)]
+    struct Number(u32);
+
+    impl Common for Number {
+        const COMMON: &'static Self = &Self(7);
+    }
+
+    #[test]
+    fn clones_share_a_value_until_one_is_written_to() {
+        let mut first = Usual::<Number>::default();
+        assert_eq!(*first, Number(7));
+        *first = Number(8);
+        let mut second = first.clone();
+        assert!(core::ptr::eq(&*first, &*second));
+        *second = Number(9);
+        assert_eq!((&*first, &*second), (&Number(8), &Number(9)));
+        assert_eq!(*Usual::<Number>::default(), Number(7));
     }
 }
