@@ -102,6 +102,11 @@ impl<T, K, L: List<Place<T>>> Slab<T, K, L> {
         self.len == 0
     }
 
+    /// One more than the largest index of an entry.
+    pub fn places(&self) -> usize {
+        self.places.len()
+    }
+
     /// Adds an entry, or gives it back when there is no place for it.
     pub fn insert(&mut self, value: T) -> Result<Id<K>, T> {
         // No place has the number that stands for none.

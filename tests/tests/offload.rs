@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::UdpGsoSegment;
@@ -394,7 +395,19 @@ fn a_device_that_is_deleted_underneath_is_the_cause() {
     process.connect_to(s, address).unwrap();
     let mut random = Random::stream(1, 1);
     send_all(&process, s, Pattern::new(1, 2_000_000), &mut random);
-    kernel.remove_device();
+    // One connection whose owner waits, and one that is asked afterwards.
+    let (address, _there) = kernel.tcp_once("10.77.0.1:0", |mut there| there.read(&mut [0; 8]));
+    let waiting = socket(&process, address, SOCK_STREAM);
+    process.connect_to(waiting, address).unwrap();
+    let ended = thread::scope(|scope| {
+        let received = scope.spawn(|| process.recv(waiting, (&mut [0; 8]).into(), 0));
+        kernel.remove_device();
+        received.join().unwrap()
+    });
+    assert_eq!(ended, Err(Error::WSAENETDOWN));
+    assert_eq!(process.send(s, b"more"[..].into(), 0), Err(Error::WSAENETDOWN));
+    let cause = process.last_cause().expect("a cause").to_string();
+    assert!(cause.contains("the device of the link is gone"), "{cause}");
 
     let other = socket(&process, address, SOCK_STREAM);
     assert_eq!(process.connect_to(other, address), Err(Error::WSAENETDOWN));

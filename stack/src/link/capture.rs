@@ -98,6 +98,10 @@ impl<L: Link, W: Write> Link for Capture<L, W> {
         self.link.is_up()
     }
 
+    fn is_gone(&self) -> bool {
+        self.link.is_gone()
+    }
+
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         let received = self.link.receive(now, buffer)?;
         if let Some(length) = received {

@@ -71,6 +71,9 @@ impl<L: Link> Link for Fault<'_, L> {
     fn is_up(&self) -> bool {
         self.link.is_up() && self.gate.engine.link_is_up()
     }
+    fn is_gone(&self) -> bool {
+        self.link.is_gone()
+    }
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         self.gate.receive(&mut self.link, now, buffer)
     }

@@ -98,17 +98,23 @@ pub trait Link {
     /// Whether frames can pass at all.
     fn is_up(&self) -> bool;
 
+    /// Whether no frame will ever pass again: the device was deleted. Connections over the link fail
+    /// then, where those over one that is down wait for it.
+    fn is_gone(&self) -> bool {
+        false
+    }
+
     /// Takes the next frame that has arrived by `now` into `buffer` and gives its length;
     /// `Ok(None)` when none waits. A frame larger than `buffer` is truncated to it.
     ///
     /// # Errors
-    /// [`LinkError::Down`] when the device is gone. Never [`LinkError::Busy`].
+    /// [`LinkError::Down`] when nothing can pass. Never [`LinkError::Busy`].
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError>;
 
     /// Sends one frame.
     ///
     /// # Errors
-    /// [`LinkError::Busy`] when the device takes none just now; [`LinkError::Down`] when it is gone.
+    /// [`LinkError::Busy`] when the device takes none just now; [`LinkError::Down`] when nothing can pass.
     fn transmit(&mut self, now: Instant, frame: &[u8]) -> Result<(), LinkError>;
 
     /// When this link wants [`Link::receive`] to be called although nothing wakes the caller, for
@@ -163,6 +169,9 @@ impl<L: Link + ?Sized> Link for &mut L {
     fn is_up(&self) -> bool {
         (**self).is_up()
     }
+    fn is_gone(&self) -> bool {
+        (**self).is_gone()
+    }
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         (**self).receive(now, buffer)
     }
@@ -199,6 +208,9 @@ impl<L: Link + ?Sized> Link for alloc::boxed::Box<L> {
     }
     fn is_up(&self) -> bool {
         (**self).is_up()
+    }
+    fn is_gone(&self) -> bool {
+        (**self).is_gone()
     }
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         (**self).receive(now, buffer)

@@ -45,6 +45,8 @@ pub struct Tap {
     name: String,
     interface: Mutex<Interface>,
     up: AtomicBool,
+    /// The kernel said that there is no device behind the file any more.
+    gone: AtomicBool,
     mtu: AtomicUsize,
     refresh_at: Instant,
 }
@@ -115,6 +117,7 @@ impl Tap {
             name,
             interface: Mutex::new(interface),
             up: AtomicBool::new(up),
+            gone: AtomicBool::new(false),
             mtu: AtomicUsize::new(mtu),
             refresh_at: Instant::ZERO,
         })
@@ -154,7 +157,10 @@ impl Tap {
         if error.raw_os_error().is_some_and(|code| again.iter().any(|e| e.raw_os_error() == code)) {
             return LinkError::Busy;
         }
-        // EIO: down, or its namespace is gone. EBADFD: deleted.
+        // EIO: down. EBADFD: deleted, by itself or with its namespace.
+        if error.raw_os_error() == Some(Errno::BADFD.raw_os_error()) {
+            self.gone.store(true, Ordering::Relaxed);
+        }
         self.refresh();
         LinkError::Down
     }
@@ -187,6 +193,10 @@ impl Link for Tap {
             self.refresh();
         }
         self.up.load(Ordering::Relaxed)
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {

@@ -404,10 +404,14 @@ mod tap {
             let mut tap = Tap::open("tap0").unwrap();
             ip("link set tap0 up");
             assert!(tap.is_up());
+            ip("link set tap0 down");
+            assert_eq!(tap.transmit(Instant::ZERO, &arp_request()), Err(LinkError::Down));
+            assert!(!tap.is_gone());
             ip("link delete tap0");
             assert_eq!(tap.receive(Instant::ZERO, &mut [0; 2048]), Err(LinkError::Down));
             assert_eq!(tap.transmit(Instant::ZERO, &arp_request()), Err(LinkError::Down));
             assert!(!tap.is_up());
+            assert!(tap.is_gone());
         });
     }
 

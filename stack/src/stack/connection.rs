@@ -366,6 +366,18 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         self.fail(id, Cause { kind, at: now, evidence });
     }
 
+    /// No connection over the link has a future. Those of the loopback go on.
+    pub(super) fn lose_link(&mut self, now: Instant) {
+        let evidence = Evidence::Local("the device of the link is gone");
+        for index in 0..self.connections.places() {
+            let Some(id) = self.connections.id_at(index) else { continue };
+            let Some(connection) = self.connections.get(id) else { continue };
+            if !connection.on_loopback && connection.cause().is_none() {
+                self.fail(id, Cause { kind: CauseKind::LinkDown, at: now, evidence });
+            }
+        }
+    }
+
     /// Ends a connection with a cause, without sending anything.
     pub(super) fn fail(&mut self, id: TcpId, cause: Cause) {
         self.detach(id);

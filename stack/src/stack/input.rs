@@ -53,6 +53,9 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
                         #[cfg(feature = "defmt")]
                         defmt::warn!("the link is down");
                     }
+                    if self.link.is_gone() {
+                        self.lose_link(now);
+                    }
                     return false;
                 }
             };

@@ -49,6 +49,9 @@ impl Link for Shared {
     fn is_up(&self) -> bool {
         self.link().is_up()
     }
+    fn is_gone(&self) -> bool {
+        self.link().is_gone()
+    }
     fn receive(&mut self, now: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
         self.link().receive(now, buffer)
     }

@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 use etherparse::PacketBuilder;
 use tapsock_stack::config::{Config, OwnGroups};
+use tapsock_stack::event::CauseKind;
 use tapsock_stack::fault::{Engine, Memory};
 use tapsock_stack::link::capture::{Capture, SharedBuffer};
 use tapsock_stack::link::fault::Fault;
@@ -37,6 +38,7 @@ struct End {
     /// How many calls to send are refused from now on.
     busy: Rc<Cell<usize>>,
     down: Rc<Cell<bool>>,
+    gone: Rc<Cell<bool>>,
     /// Takes one frame of this many; 0 for all.
     stutter: Rc<Cell<usize>>,
     offered: usize,
@@ -80,6 +82,10 @@ impl Link for End {
 
     fn is_up(&self) -> bool {
         !self.down.get()
+    }
+
+    fn is_gone(&self) -> bool {
+        self.gone.get()
     }
 
     fn receive(&mut self, _: Instant, buffer: &mut [u8]) -> Result<Option<usize>, LinkError> {
@@ -314,14 +320,41 @@ fn a_link_that_goes_away_under_superframes_fails_what_uses_it() {
 }
 
 #[test]
+fn connections_over_a_link_that_is_gone_fail_and_those_of_the_loopback_go_on() {
+    let [left, right] = End::pair();
+    let (down, gone) = (left.down.clone(), left.gone.clone());
+    let mut two = Two::new(Family::V4, decorated(left, SharedBuffer::new()), right);
+    let own = Pair::addresses(1)[0];
+    let (now, any) = (two.now, BindAddress::Address(own));
+    let binding = two.client.bind(Transport::Tcp, any, 81, Share::Default).unwrap();
+    let listener = two.client.tcp_listen(binding, 1, 0).unwrap();
+    let request = Connect::new(IpEndpoint::new(own, 82), IpEndpoint::new(own, 81));
+    let inside = two.client.tcp_connect(now, &request).unwrap();
+    two.run(10);
+    two.client.tcp_accept(listener, 0).unwrap();
+    down.set(true);
+    two.run(10);
+    assert_eq!(two.client.tcp(two.ids[0]).unwrap().phase, Phase::Connected);
+    gone.set(true);
+    two.run(10);
+    let failed = two.client.tcp(two.ids[0]).unwrap();
+    assert_eq!(failed.cause.map(|cause| cause.kind), Some(CauseKind::LinkDown));
+    assert_eq!(two.client.tcp(inside).unwrap().phase, Phase::Connected);
+}
+
+/// With everything around it that has nothing to do.
+fn decorated(end: End, file: SharedBuffer) -> Box<dyn Link> {
+    let capture = Capture::new(end, file, "wire", SystemTime::UNIX_EPOCH);
+    let memory = Memory::growable(64, 64, 1024, 2048);
+    let engine = Engine::new(tapsock_stack::fault::Script::new(7), memory, Instant::ZERO).unwrap();
+    Box::new(Fault::new(capture, engine))
+}
+
+#[test]
 fn decorators_hand_superframes_on_until_they_have_something_to_do() {
     let [left, right] = End::pair();
     let file = SharedBuffer::new();
-    let capture = Capture::new(left, file.clone(), "wire", SystemTime::UNIX_EPOCH);
-    let memory = Memory::growable(64, 64, 1024, 2048);
-    let engine = Engine::new(tapsock_stack::fault::Script::new(7), memory, Instant::ZERO).unwrap();
-    let link: Box<dyn Link> = Box::new(Fault::new(capture, engine));
-    let mut two = Two::new(Family::V4, link, right);
+    let mut two = Two::new(Family::V4, decorated(left, file.clone()), right);
     two.pass(&pattern(300_000), |_| {});
     assert!(two.client.counters().superframes_out > 0);
 
