@@ -109,11 +109,15 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Target::Window { .. } | Target::Nobody => Bits::NONE,
         };
         record.recorded -= fetched;
+        let nothing = fetched.is_empty();
         found.network_events = fetched.get();
         for (place, code) in found.error_code.iter_mut().enumerate() {
             if let Some(bit) = Bits::new(1 << place).filter(|bit| fetched.has(*bit)) {
                 *code = record.code(bit);
             }
+        }
+        if nothing {
+            self.core.ask();
         }
         Ok(())
     }

@@ -5,10 +5,11 @@ use tapsock_stack::link::LinkError;
 use tapsock_stack::wire::EthernetAddress;
 
 use super::*;
-use crate::constants::{AF_INET, IPPROTO_UDP, SOCK_DGRAM};
+use crate::constants::{AF_INET, FIONREAD, IPPROTO_UDP, SOCK_DGRAM};
 use crate::error::Error;
+use crate::memory::Arg;
 use crate::process::Process;
-use crate::readiness::WsaPollFd;
+use crate::readiness::{WsaNetworkEvents, WsaPollFd};
 
 /// A link on which nothing ever arrives, and which counts how often that is asked.
 #[derive(Debug, Clone, Default)]
@@ -84,4 +85,15 @@ fn a_call_that_ends_for_want_of_a_packet_has_the_link_looked_at_for_the_next() {
         assert_eq!(process.wsa_poll(&mut asked, 0), Ok(0));
     }
     assert!(link.looks() - looks >= CALLS);
+    let looks = link.looks();
+    let event = process.wsa_create_event().unwrap();
+    process.wsa_event_select(s, event, 1).unwrap();
+    let mut found = WsaNetworkEvents::default();
+    for _ in 0..CALLS {
+        let mut bytes = 9;
+        process.ioctlsocket(s, FIONREAD, Arg::Value(&mut bytes)).unwrap();
+        process.wsa_enum_network_events(s, event, Arg::Value(&mut found)).unwrap();
+        assert_eq!((bytes, found.network_events), (0, 0));
+    }
+    assert!(link.looks() - looks >= 2 * CALLS);
 }

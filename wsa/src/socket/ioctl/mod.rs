@@ -193,7 +193,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             State::Datagram(id) => self.stack.udp(id).and_then(|status| status.next_len),
             State::Idle | State::Connecting(..) | State::Listening(_) => None,
         };
-        Ok(u32::try_from(bytes.unwrap_or(0)).unwrap_or(u32::MAX))
+        let bytes = bytes.unwrap_or(0);
+        if bytes == 0 {
+            self.core.ask();
+        }
+        Ok(u32::try_from(bytes).unwrap_or(u32::MAX))
     }
 
     /// There is never out-of-band data left to read.
