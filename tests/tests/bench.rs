@@ -7,13 +7,14 @@ use serde_json::Value;
 use tapsock_tests::Kernel;
 
 /// Figures of every kind of peer, each of which takes a moment.
-const FIGURES: [&str; 8] = [
+const FIGURES: [&str; 9] = [
     "bulk_tx_smoltcp",
     "bulk_rx_veth",
     "connect_1_veth",
     "udp_rtt_veth",
     "tcp_rtt_p50_veth",
     "goodput_loss_smoltcp",
+    "goodput_loss_0_1ms_kernel",
     "packet_cost_1k",
     "start_smoltcp",
 ];

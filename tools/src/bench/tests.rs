@@ -1,6 +1,4 @@
 use serde_json::{Value, json};
-use tapsock_stack::link::Link;
-use tapsock_stack::time::{Duration, Instant};
 
 use super::figures::{self, Bound, Figure};
 use super::report::{json, picture, table};
@@ -236,6 +234,34 @@ fn what_must_hold_is_what_was_promised() {
 }
 
 #[test]
+fn every_loss_is_measured_in_virtual_time_and_against_the_kernel() {
+    let all = figures::all();
+    let names: Vec<&str> =
+        names(&all).into_iter().filter(|name| name.starts_with("goodput_loss")).collect();
+    assert_eq!(
+        names,
+        [
+            "goodput_loss_0_1ms_smoltcp",
+            "goodput_loss_0.1_1ms_smoltcp",
+            "goodput_loss_smoltcp",
+            "goodput_loss_3_1ms_smoltcp",
+            "goodput_loss_0_20ms_smoltcp",
+            "goodput_loss_0.1_20ms_smoltcp",
+            "goodput_loss_1_20ms_smoltcp",
+            "goodput_loss_3_20ms_smoltcp",
+            "goodput_loss_0_1ms_kernel",
+            "goodput_loss_0.1_1ms_kernel",
+            "goodput_loss_1_1ms_kernel",
+            "goodput_loss_3_1ms_kernel",
+            "goodput_loss_0_20ms_kernel",
+            "goodput_loss_0.1_20ms_kernel",
+            "goodput_loss_1_20ms_kernel",
+            "goodput_loss_3_20ms_kernel",
+        ]
+    );
+}
+
+#[test]
 fn more_rounds_where_something_must_hold_and_as_many_as_are_asked_for() {
     let pace = Pace { rounds: None, seconds: 0.5, quick: false };
     let all = figures::all();
@@ -243,67 +269,6 @@ fn more_rounds_where_something_must_hold_and_as_many_as_are_asked_for() {
     assert_eq!(pace.rounds(find("bulk_tx_veth")), 9);
     assert_eq!(pace.rounds(find("accept_veth")), 5);
     assert_eq!(Pace { rounds: Some(3), ..pace }.rounds(find("bulk_tx_veth")), 3);
-}
-
-fn frames(end: &relay::End, now: Instant) -> usize {
-    let mut end = end.clone();
-    let mut room = [0; 2000];
-    let mut count = 0;
-    while Link::receive(&mut end, now, &mut room).unwrap().is_some() {
-        count += 1;
-    }
-    count
-}
-
-#[test]
-fn a_relay_takes_the_time_of_its_rate_and_of_half_a_round_trip() {
-    let conditions = relay::Conditions {
-        rate: 8e6,
-        round_trip: Duration::from_millis(10),
-        loss: 0.0,
-        queue: 10_000,
-    };
-    let [mut near, far] = relay::Relay::ends(conditions, 1);
-    for _ in 0..2 {
-        Link::transmit(&mut near, Instant::ZERO, &[0; 1000]).unwrap();
-    }
-    // A byte takes a microsecond.
-    assert_eq!(far.arrival(), Some(Instant::from_micros(6000)));
-    assert_eq!(frames(&far, Instant::from_micros(5999)), 0);
-    assert_eq!(frames(&far, Instant::from_micros(6000)), 1);
-    assert_eq!(frames(&far, Instant::from_micros(6999)), 0);
-    assert_eq!(frames(&far, Instant::from_micros(7000)), 1);
-    assert_eq!(near.arrival(), None);
-}
-
-#[test]
-fn a_relay_loses_what_its_queue_has_no_room_for() {
-    let conditions =
-        relay::Conditions { rate: 8e6, round_trip: Duration::ZERO, loss: 0.0, queue: 3000 };
-    let [mut near, far] = relay::Relay::ends(conditions, 1);
-    for _ in 0..10 {
-        Link::transmit(&mut near, Instant::ZERO, &[0; 1000]).unwrap();
-    }
-    // With 3000 bytes waiting there is still a place, with 4000 there is none.
-    assert_eq!(frames(&far, Instant::from_secs(1)), 4);
-}
-
-#[test]
-fn a_seed_decides_which_frames_a_relay_loses() {
-    let conditions =
-        relay::Conditions { rate: 1e9, round_trip: Duration::ZERO, loss: 0.1, queue: 1 << 20 };
-    let lost = |seed| {
-        let [mut near, far] = relay::Relay::ends(conditions, seed);
-        let sent = (0..500).map(|_| {
-            Link::transmit(&mut near, Instant::ZERO, &[0; 100]).unwrap();
-            frames(&far, Instant::from_secs(1)) == 1
-        });
-        sent.collect::<Vec<bool>>()
-    };
-    assert_eq!(lost(1), lost(1));
-    assert_ne!(lost(1), lost(2));
-    let arrived = lost(1).into_iter().filter(|arrived| *arrived).count();
-    assert!((420..480).contains(&arrived), "{arrived}");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Client logic that is the same for every host: threads that work until they are told to stop.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::thread;
+use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::super::peers::Host;
+use super::super::peers::{Host, PATIENCE};
 use super::super::trouble::Trouble;
 
 /// What the threads of a run share.
@@ -82,8 +82,15 @@ pub(super) fn measure(
         }
         thread::sleep(Duration::from_secs_f64((seconds * WARM).min(0.3)));
         let (from, before) = (Instant::now(), count(run));
-        thread::sleep(Duration::from_secs_f64(seconds));
-        let (took, counted) = (from.elapsed(), count(run) - before);
+        let (took, counted) = loop {
+            thread::sleep(Duration::from_secs_f64(seconds));
+            let (took, counted) = (from.elapsed(), count(run) - before);
+            // After a loss there may be silence for longer than a round takes.
+            let hopeless = took > PATIENCE || workers.iter().all(ScopedJoinHandle::is_finished);
+            if counted > 0 || hopeless {
+                break (took, counted);
+            }
+        };
         run.stop.store(true, Ordering::Relaxed);
         for worker in workers {
             worker.join().unwrap_or_else(|_| Err(Trouble::new("a client failed")))?;

@@ -30,33 +30,45 @@ const PORT: u16 = 9;
 /// The least step, so that time moves whatever an end says.
 const STEP: Duration = Duration::from_micros(1);
 
+/// Per cents of loss and milliseconds of a round trip.
+pub(super) fn grid() -> impl Iterator<Item = (f64, u64)> {
+    [1, 20].into_iter().flat_map(|millis| [0.0, 0.1, 1.0, 3.0].map(|percent| (percent, millis)))
+}
+
+/// Those of a place in the grid.
+pub(super) fn conditions(percent: f64, millis: u64) -> Conditions {
+    let round_trip = Duration::from_millis(millis);
+    Conditions { rate: RATE, round_trip, loss: percent / 100.0, queue: QUEUE }
+}
+
+/// The seed of a round.
+pub(super) fn seed(round: usize) -> u64 {
+    round as u64 + 1
+}
+
 pub(super) fn comparisons() -> Vec<Comparison> {
-    let mut all = Vec::new();
-    for (round_trip, millis) in [(Duration::from_millis(1), 1), (Duration::from_millis(20), 20)] {
-        for percent in [0.0, 0.1, 1.0, 3.0] {
-            let conditions =
-                Conditions { rate: RATE, round_trip, loss: percent / 100.0, queue: QUEUE };
-            let what = format!(
-                "goodput at {percent} % loss and {millis} ms, 64 KiB buffers, 200 Mbit/s, in \
-                 virtual time"
-            );
-            let demanded = percent == 1.0 && millis == 1;
-            let name = match demanded {
-                true => "goodput_loss_smoltcp".to_string(),
-                false => format!("goodput_loss_{percent}_{millis}ms_smoltcp"),
-            };
-            let figure = Figure::new(name, what, "Mbit/s", peer::SMOLTCP_RENO);
-            let figure = if demanded { figure.must(Bound::AtLeast(3.0)) } else { figure };
-            let mut comparison = Comparison::new(
-                vec![figure],
-                move |_, pace, round| run::<Ours>(conditions, pace, round),
-                move |_, pace, round| run::<Stock>(conditions, pace, round),
-            );
-            comparison.rounds = Rounds::Seeds;
-            all.push(comparison);
-        }
-    }
-    all
+    let compare = |(percent, millis)| {
+        let conditions = conditions(percent, millis);
+        let what = format!(
+            "goodput at {percent} % loss and {millis} ms, 64 KiB buffers, 200 Mbit/s, in virtual \
+             time"
+        );
+        let demanded = percent == 1.0 && millis == 1;
+        let name = match demanded {
+            true => "goodput_loss_smoltcp".to_string(),
+            false => format!("goodput_loss_{percent}_{millis}ms_smoltcp"),
+        };
+        let figure = Figure::new(name, what, "Mbit/s", peer::SMOLTCP_RENO);
+        let figure = if demanded { figure.must(Bound::AtLeast(3.0)) } else { figure };
+        let mut comparison = Comparison::new(
+            vec![figure],
+            move |_, pace, round| run::<Ours>(conditions, pace, round),
+            move |_, pace, round| run::<Stock>(conditions, pace, round),
+        );
+        comparison.rounds = Rounds::Seeds;
+        comparison
+    };
+    grid().map(compare).collect()
 }
 
 /// A stack at one end.
@@ -79,7 +91,7 @@ trait Party: Sized {
 /// Megabits in a second of the receiver.
 fn run<P: Party>(conditions: Conditions, pace: &Pace, round: usize) -> Result<Vec<f64>, Trouble> {
     let length = if pace.quick { LENGTH.1 } else { LENGTH.0 };
-    let seed = round as u64 + 1;
+    let seed = seed(round);
     let [near, far] = Relay::ends(conditions, seed);
     let mut now = Instant::ZERO;
     let mut sender = P::new(1, near.clone(), seed)?;

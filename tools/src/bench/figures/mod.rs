@@ -6,6 +6,7 @@ mod connect;
 mod datagram;
 mod loss;
 mod memory;
+mod relayed;
 mod scale;
 mod start;
 
@@ -168,6 +169,7 @@ pub(super) fn all() -> Vec<Comparison> {
     all.extend(connect::comparisons());
     all.extend(datagram::comparisons());
     all.extend(loss::comparisons());
+    all.extend(relayed::comparisons());
     all.extend(scale::comparisons());
     all.extend(memory::comparisons());
     all.extend(start::comparisons());
@@ -181,4 +183,5 @@ mod peer {
     pub(super) const LWIP: &str = "lwIP of Debian";
     pub(super) const RAW: &str = "TAP without a stack";
     pub(super) const VETH: &str = "kernel, veth";
+    pub(super) const RELAYED: &str = "kernel, relay";
 }

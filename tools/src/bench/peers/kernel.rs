@@ -1,4 +1,4 @@
-//! The kernel's sockets at the far end of the veth pair.
+//! The kernel's sockets at the far end of the veth pair, or behind a relay.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -12,11 +12,33 @@ use super::server::best_congestion_control;
 /// The kernel as a client.
 pub(in crate::bench) struct Kernel<'l> {
     lab: &'l Lab,
+    place: Place,
+}
+
+/// Where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Far,
+    Relayed,
+}
+
+impl Place {
+    const fn way(self) -> Way {
+        match self {
+            Self::Far => Way::Veth,
+            Self::Relayed => Way::Relay,
+        }
+    }
 }
 
 impl<'l> Kernel<'l> {
     pub(in crate::bench) const fn new(lab: &'l Lab) -> Self {
-        Self { lab }
+        Self { lab, place: Place::Far }
+    }
+
+    /// The one behind a relay.
+    pub(in crate::bench) const fn relayed(lab: &'l Lab) -> Self {
+        Self { lab, place: Place::Relayed }
     }
 }
 
@@ -26,19 +48,27 @@ impl Host for Kernel<'_> {
     type Listener = TcpListener;
 
     fn arrive(&self) -> Result<(), Trouble> {
-        self.lab.move_to_far()
+        match self.place {
+            Place::Far => self.lab.move_to_far(),
+            Place::Relayed => self.lab.move_to_relayed(),
+        }
     }
 
     fn peer(&self, family: Family) -> IpAddr {
-        Way::Veth.peer(family)
+        self.place.way().peer(family)
     }
 
     fn own(&self, family: Family) -> IpAddr {
-        Way::Veth.own(family)
+        self.place.way().own(family)
     }
 
     fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {
-        TcpStream::connect(to)
+        match self.place {
+            Place::Far => TcpStream::connect(to),
+            // What a relay loses is asked for again, and where there is no relay any more the kernel
+            // would ask for minutes.
+            Place::Relayed => TcpStream::connect_timeout(&to, PATIENCE),
+        }
     }
 
     fn datagrams(&self, to: SocketAddr) -> io::Result<UdpSocket> {

@@ -1,16 +1,19 @@
-//! Our own sockets, as programs use them: `wsa::net` on the offloading TAP device.
+//! Our own sockets, as programs use them: `wsa::net` on the offloading TAP device, or on a relay.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tapsock_stack::config::Config;
 use tapsock_stack::wire::EthernetAddress;
 use wsa::config::{Configuration, LinkChoice};
+use wsa::constants::{SO_SNDBUF, SOL_SOCKET};
 use wsa::net::{Net, TcpListener, TcpStream, UdpSocket};
-use wsa::start::{ThreadedProcess, start};
+use wsa::start::{StartError, ThreadedProcess, start, start_on};
 
 use super::super::lab::{Family, STACK_MAC, Way};
+use super::super::relay::Port;
 use super::super::trouble::Trouble;
 use super::host::{Datagrams, Host, PATIENCE, Stream};
 
@@ -18,7 +21,11 @@ use super::host::{Datagrams, Host, PATIENCE, Stream};
 pub(in crate::bench) struct Own {
     net: Net,
     process: Arc<ThreadedProcess>,
+    way: Way,
 }
+
+/// What is done to the settings of a stack before it is made.
+type Adjust = Box<dyn FnOnce(&mut Config)>;
 
 /// Longer than an answer takes.
 const SPIN: tapsock_stack::time::Duration = tapsock_stack::time::Duration::from_millis(1);
@@ -44,19 +51,50 @@ impl Own {
         mut configuration: Configuration,
     ) -> Result<Self, Trouble> {
         configuration.link = LinkChoice::Tap(Way::Own.device().into());
-        configuration.addresses = Way::Own.own_sides().into();
+        Self::made(Way::Own, buffer, configuration, |configuration, adjust| {
+            start(configuration, None, adjust)
+        })
+    }
+
+    /// A new stack on the port of a relay.
+    pub(in crate::bench) fn relayed(buffer: usize, port: Port) -> Result<Self, Trouble> {
+        let Port { link, descriptor } = port;
+        Self::made(Way::Relay, Some(buffer), Configuration::default(), |configuration, adjust| {
+            start_on(configuration, link, Some(descriptor), adjust)
+        })
+    }
+
+    fn made(
+        way: Way,
+        buffer: Option<usize>,
+        mut configuration: Configuration,
+        start: impl FnOnce(&Configuration, Adjust) -> Result<ThreadedProcess, StartError>,
+    ) -> Result<Self, Trouble> {
+        configuration.addresses = way.own_sides();
         // The kernel remembers whom it has seen.
         configuration.mac = Some(EthernetAddress(STACK_MAC));
-        let process = start(&configuration, None, |config| {
+        let adjust = move |config: &mut Config| {
             config.linger = LINGER;
             if let Some(buffer) = buffer {
                 (config.receive_buffer, config.transmit_buffer) = (buffer, buffer);
             }
-        })
-        .map_err(Trouble::from)?;
+        };
+        let process = start(&configuration, Box::new(adjust)).map_err(Trouble::from)?;
         let process = Arc::new(process);
         let net = Net::new(Arc::clone(&process)).map_err(Trouble::of("WSAStartup"))?;
-        Ok(Self { net, process })
+        Ok(Self { net, process, way })
+    }
+
+    /// Lets a connection have as many bytes under way: SO_SNDBUF.
+    pub(in crate::bench) fn set_send_buffer(
+        &self,
+        stream: &TcpStream,
+        bytes: i32,
+    ) -> Result<(), Trouble> {
+        let value = bytes.to_ne_bytes();
+        self.process
+            .setsockopt(stream.socket(), SOL_SOCKET, SO_SNDBUF, (&value).into(), 4)
+            .map_err(|error| Trouble::new(format!("setting SO_SNDBUF failed: {error}")))
     }
 
     /// The process, for Winsock's own calls.
@@ -75,11 +113,11 @@ impl Host for Own {
     }
 
     fn peer(&self, family: Family) -> IpAddr {
-        Way::Own.peer(family)
+        self.way.peer(family)
     }
 
     fn own(&self, family: Family) -> IpAddr {
-        Way::Own.own(family)
+        self.way.own(family)
     }
 
     fn connect(&self, to: SocketAddr) -> io::Result<TcpStream> {

@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use rustix::net::sockopt;
+
 use super::super::lab::Family;
 use super::super::trouble::Trouble;
 
@@ -58,12 +60,24 @@ impl Server {
         if service == Service::Datagrams {
             return Self::datagrams(family).map_err(refused);
         }
-        Self::streams(service, family).map_err(refused)
+        Self::streams(service, family, None).map_err(refused)
     }
 
-    fn streams(service: Service, family: Family) -> io::Result<Self> {
+    /// One that reads and counts behind a relay. Its sockets have receive buffers of this many bytes
+    /// in place of such as grow, and are gone with it: what is lost of their ends is not repeated.
+    pub(in crate::bench) fn sink(buffer: usize, family: Family) -> Result<Self, Trouble> {
+        let refused = Trouble::of("starting the kernel's end");
+        Self::streams(Service::Sink, family, Some(buffer)).map_err(refused)
+    }
+
+    fn streams(service: Service, family: Family, buffer: Option<usize>) -> io::Result<Self> {
         let listener = TcpListener::bind(family.unspecified())?;
         best_congestion_control(&listener);
+        if let Some(buffer) = buffer {
+            // A connection has what its listener has, from the first window on.
+            sockopt::set_socket_recv_buffer_size(&listener, buffer)?;
+            sockopt::set_socket_linger(&listener, Some(Duration::ZERO))?;
+        }
         // As many as may come at once.
         rustix::net::listen(&listener, 4096)?;
         let port = listener.local_addr()?.port();
@@ -175,5 +189,5 @@ impl Shared {
 /// bbr paces, and halves what a stack can take.
 pub(super) fn best_congestion_control(socket: impl AsFd) {
     // A kernel without it keeps what it has.
-    let _ = rustix::net::sockopt::set_tcp_congestion(socket, "cubic");
+    let _ = sockopt::set_tcp_congestion(socket, "cubic");
 }
