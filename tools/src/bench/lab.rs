@@ -215,10 +215,9 @@ fn relay_end(device: &str, host: u8, own: [u8; 6], other: [u8; 6]) -> Result<(),
 /// Makes the namespace of the kernel behind a relay.
 fn relayed() -> Result<OwnedFd, Trouble> {
     namespace::enter().map_err(Trouble::from)?;
-    // What a path was like is forgotten with the connection, as our stack does: the next one's is
-    // another.
+    // The next connection meets another path: what this one has learned would mislead it.
     namespace::set("net/ipv4/tcp_no_metrics_save", "1").map_err(Trouble::from)?;
-    // Whoever has been our stack's address is the kernel's now.
+    // The addresses that our stack has at this end: the receiver cannot tell the two apart.
     relay_end(RELAYED, 2, STACK_MAC, KERNEL_MAC)?;
     this_namespace()
 }

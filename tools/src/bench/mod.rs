@@ -5,7 +5,7 @@
 //! meet the same machine; `statistics` makes a row of the runs; `report` shows rows as a table, as
 //! JSON, as Markdown and as a picture. `lab` is the network namespaces and devices that everything
 //! happens in, and `peers` is who is measured there: our own stack, the Linux kernel, stock
-//! smoltcp.
+//! smoltcp. `relay` is what loses and delays their frames, in virtual time and by the clock.
 
 mod cable;
 mod figures;
