@@ -70,14 +70,24 @@ fn every_line_of_a_quick_run_is_whole() {
 fn the_table_and_the_picture_say_the_same_figures() {
     let Some(_kernel) = Kernel::start() else { return };
     let output = bench(&["--quick", "--svg", "-", "goodput_loss_0_1ms", "tcp_rtt"]);
-    let shown = text(&output.stdout);
-    assert_eq!(output.status.code(), Some(0), "{shown}\n{}", text(&output.stderr));
-    let (table, picture) = shown.split_once("<?xml").unwrap();
+    // Alone, so that it can be piped to a viewer.
+    let (picture, table) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{table}");
+    assert!(picture.starts_with("<?xml"), "{picture}");
     for name in ["goodput_loss_0_1ms_smoltcp", "tcp_rtt_p50_veth", "tcp_rtt_p99_veth"] {
         assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
         assert!(picture.contains(&format!(">{name}</text>")), "{picture}");
     }
     assert!(table.contains("too short to say anything"), "{table}");
+    for (args, said) in [
+        (["--svg", "-", "--json"], "--svg - and the rows would both stand on standard output"),
+        (["--svg", "/proc/none.svg", "--quick"], "/proc/none.svg cannot be written"),
+    ] {
+        let output = bench(&args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}");
+        assert!(text(&output.stderr).contains(said), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty(), "nothing was measured");
+    }
 }
 
 #[test]

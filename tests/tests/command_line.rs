@@ -292,7 +292,7 @@ fn the_sockets_of_a_program_that_listens_are_shown() {
     let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&answer["total"], answer["sockets"].as_array().unwrap().len()), (&2.into(), 1));
     // Watching ends with the program.
-    let mut watching = netstat(&["--watch"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut watching = netstat(&["--watch=1"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 5];
     watching.stdout.as_mut().unwrap().read_exact(&mut first).unwrap();
     assert_eq!(&first, b"Proto");

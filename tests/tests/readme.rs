@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -24,19 +23,12 @@ fn block(name: &str) -> String {
     rest.split_once("```").unwrap().0.to_string()
 }
 
-/// A shell in the top folder. Where there is no sudo (the test is root in its namespace), the word
-/// means nothing.
+/// A shell in the top folder. The test is root in its namespace, so that sudo means nothing; and as a
+/// word of the shell's it is no file, which another test might be writing.
 fn shell(commands: &str) -> Command {
-    let directory = std::env::temp_dir().join("tapsock-readme-bin");
-    fs::create_dir_all(&directory).unwrap();
-    fs::write(directory.join("sudo"), "#!/bin/sh\nexec \"$@\"\n").unwrap();
-    fs::set_permissions(directory.join("sudo"), fs::Permissions::from_mode(0o755)).unwrap();
-    let path = std::env::var("PATH").unwrap_or_default();
+    let commands = format!("sudo() {{ \"$@\"; }}\n{commands}");
     let mut shell = Command::new("bash");
-    shell
-        .args(["-euo", "pipefail", "-c", commands])
-        .current_dir(root())
-        .env("PATH", format!("{}:{path}", directory.display()));
+    shell.args(["-euo", "pipefail", "-c", &commands]).current_dir(root());
     shell
 }
 

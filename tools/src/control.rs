@@ -1,6 +1,8 @@
 //! `tapsock control`: asks a running stack about its fault rules, and changes them.
 
+use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
@@ -114,6 +116,9 @@ pub fn ask(socket: &Path, request: &Value) -> Result<String, Failure> {
             io::ErrorKind::NotFound => {
                 format!("there is no socket {name}; start a program with TAPSOCK_CONTROL={name}")
             }
+            io::ErrorKind::ConnectionRefused if !is_socket(socket) => {
+                format!("{name} is no socket; name the one that --control named")
+            }
             io::ErrorKind::ConnectionRefused => {
                 format!("the program that served {name} has ended; start it again")
             }
@@ -126,6 +131,10 @@ pub fn ask(socket: &Path, request: &Value) -> Result<String, Failure> {
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).map_err(unanswered)?;
     Ok(answer.trim_end().to_string())
+}
+
+fn is_socket(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.file_type().is_socket())
 }
 
 fn rules(rules: &Value, paint: Paint) -> Vec<String> {

@@ -20,8 +20,8 @@ pub struct NetstatArgs {
     socket: PathBuf,
 
     /// Show it again every so many seconds, with the rates of that time, until the program ends
-    #[arg(long, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "1",
-          value_parser = clap::value_parser!(u32).range(1..=3600))]
+    #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true,
+          default_missing_value = "1", value_parser = clap::value_parser!(u32).range(1..=3600))]
     watch: Option<u32>,
 
     /// List no more sockets than this

@@ -6,7 +6,7 @@
 //!
 //! # A link for your own controller
 //!
-//! Five methods, of which the stack calls [`Link::receive`] until it gives `None` and
+//! Four methods ([`Link::mtu`], [`Link::is_up`], [`Link::receive`], [`Link::transmit`]), of which the stack calls [`Link::receive`] until it gives `None` and
 //! [`Link::transmit`] for each frame. Neither may wait.
 //!
 //! - A frame is what stands in the controller's memory without preamble and checksum (FCS). Many
@@ -15,8 +15,8 @@
 //!   FIFO or in its ring of descriptors and need no memory of yours. A frame that is longer than the
 //!   buffer is taken out of the controller all the same.
 //! - [`Link::transmit`] with a full FIFO or ring is [`LinkError::Busy`]: the stack keeps the frame and
-//!   offers it again, in order. Only a controller that is gone, or has lost its carrier, is
-//!   [`LinkError::Down`].
+//!   offers it again, in order. Only a controller that has lost its carrier, or is gone, is
+//!   [`LinkError::Down`]; one that can go for good says so by [`Link::is_gone`].
 //! - With several frames in flight by DMA, copy the frame into a buffer that belongs to the
 //!   descriptor, and clean the cache before the controller is told.
 //! - Interrupts are not the link's. The interrupt handler wakes whoever waits in the engine's idle

@@ -123,7 +123,7 @@ pub(super) fn main(
     }
     // While this process has one thread.
     let lab = lab::Lab::new().map_err(|trouble| Failure::Environment(trouble.to_string()))?;
-    let mut report = Report::new(format, machine::Machine::look(), pace)?;
+    let mut report = Report::new(format, args.svg.clone(), machine::Machine::look(), pace)?;
     let mut runner = Runner::new(&chosen, pace);
     // One after the other they go, and what they keep goes with them.
     for comparison in chosen {
@@ -132,7 +132,7 @@ pub(super) fn main(
         }
     }
     runner.end();
-    report.end(args.svg.as_deref())
+    report.end()
 }
 
 /// Those that `names` name, in the order of the list; all where nothing is named. A name that is no

@@ -47,7 +47,7 @@ pub(super) struct Row {
     /// What else is to be known.
     pub(super) note: Option<String>,
     /// Why there are no numbers, or no peer's.
-    pub(super) trouble: Option<String>,
+    pub(super) trouble: Option<Trouble>,
 }
 
 impl Row {
@@ -148,7 +148,7 @@ impl Runner {
         let rows = |runs: &Runs, trouble: &Option<Trouble>, repeated| -> Vec<Row> {
             let rows = comparison.figures.iter().map(|figure| {
                 let (own, peer) = runs.values.get(figure.index).cloned().unwrap_or_default();
-                let trouble = trouble.as_ref().map(ToString::to_string);
+                let trouble = trouble.clone();
                 let note = runs.note.clone();
                 Row { repeated, note, trouble, ..Row::new(figure.clone(), own, peer) }
             });

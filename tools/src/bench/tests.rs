@@ -4,6 +4,7 @@ use super::figures::{self, Bound, Figure};
 use super::report::{json, picture, table};
 use super::runner::{Pace, Row, Side, order};
 use super::statistics::{Summary, quantile, ratio};
+use super::trouble::Trouble;
 use super::*;
 use crate::output::Paint;
 
@@ -107,7 +108,7 @@ fn a_line_of_json_says_everything() {
         })
     );
     let mut row = Row::new(figure(None), vec![], vec![]);
-    row.trouble = Some("nobody answers".into());
+    row.trouble = Some(Trouble::new("nobody answers"));
     row.note = Some("by day".into());
     let value = serde_json::to_value(json::Line::of(&row)).unwrap();
     assert_eq!(value["value"], Value::Null);
@@ -142,7 +143,7 @@ fn a_row_of_the_table_says_ratio_must_and_verdict() {
         ]
     );
     let mut row = Row::new(figure(None), vec![], vec![]);
-    row.trouble = Some("nobody answers".into());
+    row.trouble = Some(Trouble::new("nobody answers"));
     let lines = table::row(&row, Paint::NONE);
     assert_eq!(lines[2], "  nobody answers");
 }

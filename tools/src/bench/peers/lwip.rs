@@ -75,7 +75,7 @@ impl Drop for Lwip {
 
 fn compile() -> Result<File, Trouble> {
     let missing = |what: &str| {
-        Trouble::new(format!(
+        Trouble::left_out(format!(
             "{what} is missing; run: sudo apt-get install gcc pkg-config liblwip-dev"
         ))
     };

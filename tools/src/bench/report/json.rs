@@ -37,7 +37,7 @@ pub(in crate::bench) struct Line<'r> {
     /// What else is to be known.
     note: Option<&'r str>,
     /// Why something is missing.
-    trouble: Option<&'r str>,
+    trouble: Option<String>,
     runs: Runs<'r>,
 }
 
@@ -79,7 +79,7 @@ impl<'r> Line<'r> {
             wide: row.is_wide(),
             repeated: *repeated,
             note: note.as_deref(),
-            trouble: trouble.as_deref(),
+            trouble: trouble.as_ref().map(ToString::to_string),
             runs: Runs { own, peer },
         }
     }

@@ -4,8 +4,8 @@ pub(super) mod json;
 pub(super) mod picture;
 pub(super) mod table;
 
-use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::figures::Comparison;
 use super::machine::Machine;
@@ -27,17 +27,49 @@ pub(super) struct Report {
     machine: Machine,
     pace: Pace,
     rows: Vec<Row>,
+    svg: Option<PathBuf>,
 }
 
 impl Report {
-    pub(super) fn new(format: Format, machine: Machine, pace: Pace) -> Result<Self, Failure> {
-        let paint = Paint::stdout();
+    /// A picture is drawn to `svg` at the end. What goes to standard output is that alone, then.
+    ///
+    /// # Errors
+    /// [`Failure::Usage`] for a picture that cannot be written, or that would stand among rows.
+    pub(super) fn new(
+        format: Format,
+        svg: Option<PathBuf>,
+        machine: Machine,
+        pace: Pace,
+    ) -> Result<Self, Failure> {
+        let aside = svg.as_deref() == Some(Path::new("-"));
+        if aside && format != Format::Table {
+            return Err(Failure::Usage(
+                "--svg - and the rows would both stand on standard output; give --svg a file"
+                    .into(),
+            ));
+        }
+        if let Some(path) = svg.as_deref().filter(|_| !aside) {
+            // Before minutes are spent on what has no place.
+            let opened = fs::File::options().append(true).create(true).open(path);
+            opened.map_err(|error| unwritable(path, &error))?;
+        }
+        let paint = if aside { Paint::stderr() } else { Paint::stdout() };
+        let report = Self { format, paint, machine, pace, rows: Vec::new(), svg };
         match format {
-            Format::Table => output::line(&table::head(paint))?,
-            Format::Markdown => output::line(&table::markdown_head())?,
+            Format::Table => report.line(&table::head(paint))?,
+            Format::Markdown => report.line(&table::markdown_head())?,
             Format::Json => {}
         }
-        Ok(Self { format, paint, machine, pace, rows: Vec::new() })
+        Ok(report)
+    }
+
+    /// A line for people, beside the picture if that has standard output.
+    fn line(&self, line: &str) -> Result<(), Failure> {
+        if self.svg.as_deref() == Some(Path::new("-")) {
+            output::note(line);
+            return Ok(());
+        }
+        output::line(line)
     }
 
     /// Shows a row.
@@ -45,10 +77,10 @@ impl Report {
         match self.format {
             Format::Table => {
                 for line in table::row(&row, self.paint) {
-                    output::line(&line)?;
+                    self.line(&line)?;
                 }
             }
-            Format::Markdown => output::line(&table::markdown_row(&row))?,
+            Format::Markdown => self.line(&table::markdown_row(&row))?,
             Format::Json => output::json(&json::Line::of(&row))?,
         }
         self.rows.push(row);
@@ -57,19 +89,20 @@ impl Report {
 
     /// Says on what machine it was and draws the picture. What must hold and does not is a failure,
     /// where the rounds were long enough to say so.
-    pub(super) fn end(self, svg: Option<&Path>) -> Result<(), Failure> {
-        let Self { format, paint: _, machine, pace, rows } = self;
-        let sentence = machine.sentence();
-        match format {
-            Format::Table => output::line(&format!("\n{}", table::foot(&sentence, pace)))?,
-            Format::Markdown => output::line(&format!("\n{sentence}."))?,
+    pub(super) fn end(self) -> Result<(), Failure> {
+        let sentence = self.machine.sentence();
+        match self.format {
+            Format::Table => self.line(&format!("\n{}", table::foot(&sentence, self.pace)))?,
+            Format::Markdown => self.line(&format!("\n{sentence}."))?,
             Format::Json => {}
         }
+        let Self { pace, rows, svg, .. } = self;
         if let Some(path) = svg {
-            write(path, &picture::draw(&rows, &sentence))?;
+            write(&path, &picture::draw(&rows, &sentence))?;
         }
         let missed = rows.iter().any(|row| !pace.quick && row.holds() == Some(false));
-        let failed = rows.iter().any(|row| row.trouble.is_some());
+        let troubles = rows.iter().filter_map(|row| row.trouble.as_ref());
+        let failed = troubles.filter(|trouble| !trouble.is_excused()).count() > 0;
         if missed || failed { Err(Failure::Failed) } else { Ok(()) }
     }
 }
@@ -78,12 +111,12 @@ fn write(path: &Path, svg: &str) -> Result<(), Failure> {
     if path == Path::new("-") {
         return output::line(svg.trim_end());
     }
-    fs::write(path, svg).map_err(|error| {
-        Failure::Usage(format!(
-            "{} cannot be written ({error}); give --svg a file that can",
-            path.display()
-        ))
-    })
+    fs::write(path, svg).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    let path = path.display();
+    Failure::Usage(format!("{path} cannot be written ({error}); give --svg a file that can"))
 }
 
 /// Shows which figures there are.

@@ -86,8 +86,9 @@ impl Scale {
     fn ticks(&self) -> Vec<f64> {
         let doublings = self.most.log2().floor() as i32;
         let step = if doublings > 5 { 2 } else { 1 };
-        let up = (0..=doublings).step_by(step);
-        up.flat_map(|power| [f64::from(power).exp2(), f64::from(-power).exp2()]).collect()
+        let up = (0..=doublings).step_by(step).skip(1);
+        let far = up.flat_map(|power| [f64::from(power).exp2(), f64::from(-power).exp2()]);
+        [1.0].into_iter().chain(far).collect()
     }
 }
 
@@ -123,9 +124,11 @@ fn head(svg: &mut Svg) {
     let title = format!("font-size=\"20\" font-weight=\"bold\" fill=\"{INK}\"");
     svg.text((EDGE, 42.0), Anchor::Start, &title, "tapsock beside its peers");
     let soft = format!("font-size=\"13\" fill=\"{SOFT}\"");
-    let words = "how many times better (right) or worse (left), the median of the rounds; thin: \
-                 from the worst to the best round";
+    let words = "how many times better (right) or worse (left) than the peer, the median of the \
+                 rounds; thin: from the worst round to the best";
     svg.text((EDGE, 64.0), Anchor::Start, &soft, words);
+    let columns = format!("font-size=\"12\" fill=\"{SOFT}\"");
+    svg.text((VALUES, TOP - 12.0), Anchor::Start, &columns, "ratio, ours : the peer's");
     let mut x = EDGE + 470.0;
     for (fill, words) in
         [(BETTER, "at least as good"), (WORSE, "less good"), (MISSED, "less than it must be")]
@@ -157,7 +160,7 @@ fn one(svg: &mut Svg, scale: &Scale, bar: &Bar<'_>, top: f64) {
         let end = LEFT - 22.0 - width(name, 13.0);
         svg.text((end, middle - 2.0), Anchor::End, &soft, &format!("against {peer}:"));
     }
-    svg.text((LEFT - 14.0, middle + 12.0), Anchor::End, &soft, &shortened(what, 66));
+    svg.text((LEFT - 14.0, middle + 12.0), Anchor::End, &soft, &shortened(what, 78));
     let fill = match row.holds() {
         Some(false) => MISSED,
         _ if better.median >= 1.0 => BETTER,

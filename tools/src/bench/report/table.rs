@@ -53,7 +53,7 @@ pub(in crate::bench) fn row(row: &Row, paint: Paint) -> Vec<String> {
         lines.push(paint.paint(Ink::Dim, &format!("  {text}")));
     }
     if let Some(trouble) = &row.trouble {
-        for text in output::wrap(trouble, WIDTH - 2) {
+        for text in output::wrap(&trouble.to_string(), WIDTH - 2) {
             lines.push(format!("  {}", paint.paint(Ink::Bad, &text)));
         }
     }
@@ -155,7 +155,8 @@ pub(in crate::bench) fn markdown_row(row: &Row) -> String {
         (Some(bound), _) => format!("{bound}, missed"),
         (None, _) => String::new(),
     };
-    let said = [&row.note, &row.trouble].into_iter().flatten();
+    let trouble = row.trouble.as_ref().map(ToString::to_string);
+    let said = row.note.iter().chain(&trouble);
     let note: String = said.map(|text| format!("; {text}")).collect();
     format!(
         "| {what} (`{name}`){note} | {} | {} | {} | {ratio} | {must} |",
