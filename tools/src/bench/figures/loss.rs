@@ -15,7 +15,6 @@ use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::{ListenerId, Progress, Stack, TcpId};
 
 use super::super::relay::{Conditions, End, Relay};
-use super::super::runner::Pace;
 use super::super::trouble::Trouble;
 use super::{Bound, Comparison, Figure, Rounds, peer};
 
@@ -24,8 +23,9 @@ const BUFFER: usize = 64 * 1024;
 const RATE: f64 = 200e6;
 /// Bytes that wait for the rate, beyond which a frame is lost.
 const QUEUE: usize = 256 * 1024;
-/// Virtual time of a run, and of a quick one: a SYN that is lost takes a second.
-const LENGTH: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(3));
+/// Virtual time of a run, also of a quick one: what is lost from the handshake and the first window
+/// takes seconds.
+const LENGTH: Duration = Duration::from_secs(10);
 const PORT: u16 = 9;
 /// The least step, so that time moves whatever an end says.
 const STEP: Duration = Duration::from_micros(1);
@@ -62,8 +62,8 @@ pub(super) fn comparisons() -> Vec<Comparison> {
         let figure = if demanded { figure.must(Bound::AtLeast(3.0)) } else { figure };
         let mut comparison = Comparison::new(
             vec![figure],
-            move |_, pace, round| run::<Ours>(conditions, pace, round),
-            move |_, pace, round| run::<Stock>(conditions, pace, round),
+            move |_, _, round| run::<Ours>(conditions, round),
+            move |_, _, round| run::<Stock>(conditions, round),
         );
         comparison.rounds = Rounds::Seeds;
         comparison
@@ -89,8 +89,7 @@ trait Party: Sized {
 }
 
 /// Megabits in a second of the receiver.
-fn run<P: Party>(conditions: Conditions, pace: &Pace, round: usize) -> Result<Vec<f64>, Trouble> {
-    let length = if pace.quick { LENGTH.1 } else { LENGTH.0 };
+fn run<P: Party>(conditions: Conditions, round: usize) -> Result<Vec<f64>, Trouble> {
     let seed = seed(round);
     let [near, far] = Relay::ends(conditions, seed);
     let mut now = Instant::ZERO;
@@ -99,7 +98,7 @@ fn run<P: Party>(conditions: Conditions, pace: &Pace, round: usize) -> Result<Ve
     receiver.listen()?;
     sender.connect(now)?;
     let mut received = 0;
-    while now < Instant::ZERO + length {
+    while now < Instant::ZERO + LENGTH {
         sender.turn(now)?;
         received += receiver.turn(now)?;
         let due = [near.arrival(), far.arrival(), sender.due(now), receiver.due(now)];
@@ -110,7 +109,7 @@ fn run<P: Party>(conditions: Conditions, pace: &Pace, round: usize) -> Result<Ve
     if received == 0 {
         return Err(Trouble::new("nothing was transferred"));
     }
-    Ok(vec![received as f64 * 8e-6 / (length.total_micros() as f64 * 1e-6)])
+    Ok(vec![received as f64 * 8e-6 / (LENGTH.total_micros() as f64 * 1e-6)])
 }
 
 const fn address(host: u8) -> IpAddress {
