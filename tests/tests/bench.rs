@@ -7,12 +7,18 @@ use serde_json::Value;
 use tapsock_tests::Kernel;
 
 /// Figures of every kind of peer, each of which takes a moment.
-const FIGURES: [&str; 9] = [
+const FIGURES: [&str; 15] = [
     "bulk_tx_smoltcp",
     "bulk_rx_veth",
     "connect_1_veth",
+    "connect_1_smoltcp",
+    "connect_16_smoltcp",
+    "accept_smoltcp",
     "udp_rtt_veth",
+    "udp_rtt_spin_smoltcp",
+    "udp_rate_smoltcp",
     "tcp_rtt_p50_veth",
+    "tcp_rtt_p99_smoltcp",
     "goodput_loss_smoltcp",
     "goodput_loss_0_1ms_kernel",
     "packet_cost_1k",
@@ -74,7 +80,13 @@ fn the_table_and_the_picture_say_the_same_figures() {
     let (picture, table) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(0), "{table}");
     assert!(picture.starts_with("<?xml"), "{picture}");
-    for name in ["goodput_loss_0_1ms_smoltcp", "tcp_rtt_p50_veth", "tcp_rtt_p99_veth"] {
+    for name in [
+        "goodput_loss_0_1ms_smoltcp",
+        "tcp_rtt_p50_veth",
+        "tcp_rtt_p99_veth",
+        "tcp_rtt_p50_smoltcp",
+        "tcp_rtt_p99_smoltcp",
+    ] {
         assert!(table.lines().any(|line| line.starts_with(name)), "{table}");
         assert!(picture.contains(&format!(">{name}</text>")), "{picture}");
     }

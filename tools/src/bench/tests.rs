@@ -183,10 +183,13 @@ fn figures_are_chosen_by_name_or_by_the_beginning_of_names() {
         choose(figures::all(), &words).map(|all| names(&all).join(" "))
     };
     assert_eq!(chosen(&["udp_rtt_veth"]).unwrap(), "udp_rtt_veth");
-    assert_eq!(chosen(&["udp_rtt"]).unwrap(), "udp_rtt_veth udp_rtt_spin_veth");
+    assert_eq!(
+        chosen(&["udp_rtt"]).unwrap(),
+        "udp_rtt_veth udp_rtt_smoltcp udp_rtt_spin_veth udp_rtt_spin_smoltcp"
+    );
     assert_eq!(
         chosen(&["tcp_rtt_p99", "connect_1_veth"]).unwrap(),
-        "connect_1_veth tcp_rtt_p99_veth"
+        "connect_1_veth tcp_rtt_p99_veth tcp_rtt_p99_smoltcp"
     );
     assert_eq!(chosen(&[]).unwrap(), names(&figures::all()).join(" "));
     for bad in ["speed", "udp_rtt_vethe", ""] {
@@ -260,6 +263,18 @@ fn every_loss_is_measured_in_virtual_time_and_against_the_kernel() {
             "goodput_loss_3_20ms_kernel",
         ]
     );
+}
+
+#[test]
+fn what_the_kernel_is_measured_in_stock_smoltcp_is_measured_in_too() {
+    let all = figures::all();
+    let all = names(&all);
+    for name in all.iter().filter_map(|name| name.strip_suffix("_veth")) {
+        // No loop has blocking threads or lends out its rings.
+        let own_way = name.ends_with("_threads") || name.ends_with("_in_place");
+        let stock = format!("{name}_smoltcp");
+        assert_eq!(all.contains(&&*stock), !own_way, "{stock}");
+    }
 }
 
 #[test]

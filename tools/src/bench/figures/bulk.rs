@@ -206,7 +206,7 @@ impl Bulk {
         let server = self.server()?;
         let to = SocketAddr::new(host.peer(self.family), server.port());
         let counted = |run: &Run| self.counted(&server, run);
-        let bytes = client::rate(host, self.flows, pace.seconds, counted, |run| {
+        let bytes = client::rate(&host, self.flows, pace.seconds, counted, |run, host| {
             let mut stream = host.connect(to).map_err(Trouble::of("connecting for bulk"))?;
             stream.prepare().map_err(Trouble::of("setting up a connection"))?;
             run.is_ready();

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, ScopedJoinHandle};
 use std::time::{Duration, Instant};
 
-use super::super::peers::{Host, PATIENCE};
+use super::super::peers::{PATIENCE, Site};
 use super::super::trouble::Trouble;
 
 /// What the threads of a run share.
@@ -40,23 +40,19 @@ impl Run {
     }
 }
 
-/// Lets `threads` threads work on `host` for `seconds` after a part of it to get going, and gives
+/// Lets `threads` threads work at `site` for `seconds` after a part of it to get going, and gives
 /// what `count` grew by in a second.
-pub(super) fn rate<H: Host>(
-    host: &H,
+pub(super) fn rate<P: Site>(
+    site: &P,
     threads: usize,
     seconds: f64,
     count: impl Fn(&Run) -> u64,
-    work: impl Fn(&Run) -> Result<(), Trouble> + Sync,
+    work: impl Fn(&Run, &P::Client) -> Result<(), Trouble> + Sync,
 ) -> Result<f64, Trouble> {
-    let arrived = |run: &Run| {
-        host.arrive()?;
-        work(run)
-    };
-    measure(threads, seconds, count, arrived)
+    measure(threads, seconds, count, |run| work(run, &site.enter()?))
 }
 
-/// The same for threads that need no host.
+/// The same for threads that get no sockets.
 pub(super) fn measure(
     threads: usize,
     seconds: f64,

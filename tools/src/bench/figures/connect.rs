@@ -3,11 +3,12 @@
 use std::io::Read;
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
-use super::super::lab::{Family, Lab};
+use super::super::lab::{Family, Lab, Way};
 use super::super::peers::{
-    Await, Host, Kernel, KernelSockets, Own, OwnSockets, PATIENCE, Server, Service, Sockets,
+    Await, Client, Host, Kernel, Own, PATIENCE, Server, Service, Site, Sockets, Stock, StockSite,
 };
 use super::super::runner::Pace;
 use super::super::trouble::Trouble;
@@ -21,48 +22,51 @@ const CALLERS: usize = 16;
 
 pub(super) fn comparisons() -> Vec<Comparison> {
     let mut all = Vec::new();
-    let figure = |name: &str, about: &str| Figure::new(name, about, "1/s", peer::VETH);
-    let one = figure("connect_1_veth", "connect + close, 1 in flight");
+    let figure = |name: &str, about: &str, (suffix, peer)| {
+        Figure::new(format!("{name}_{suffix}"), about, "1/s", peer)
+    };
+    let (veth, smoltcp) = (("veth", peer::VETH), ("smoltcp", peer::SMOLTCP));
+    let one = |peer| figure("connect_1", "connect + close, 1 in flight", peer);
+    let own = |_: &Lab, pace: &Pace, _| connect(&&Own::start(None)?, 1, pace);
+    all.push(Comparison::new(vec![one(veth).must(Bound::AtLeast(0.9))], own, |lab, pace, _| {
+        connect(&&Kernel::new(lab), 1, pace)
+    }));
+    all.push(Comparison::new(vec![one(smoltcp)], own, |_, pace, _| connect(&StockSite, 1, pace)));
+    let many = |peer| {
+        let about = "connect + close, 16 in flight, by non-blocking calls and poll";
+        figure("connect_16", about, peer)
+    };
+    let own = |_: &Lab, pace: &Pace, _| fly(&&Own::start(None)?, pace);
+    all.push(Comparison::new(vec![many(veth).must(Bound::AtLeast(1.2))], own, |lab, pace, _| {
+        fly(&&Kernel::new(lab), pace)
+    }));
+    all.push(Comparison::new(vec![many(smoltcp)], own, |_, pace, _| fly(&StockSite, pace)));
     all.push(Comparison::new(
-        vec![one.must(Bound::AtLeast(0.9))],
-        |_, pace, _| connect(&Own::start(None)?, 1, pace),
-        |lab, pace, _| connect(&Kernel::new(lab), 1, pace),
+        vec![figure(
+            "connect_16_threads",
+            "connect + close, 16 in flight, by blocking threads",
+            veth,
+        )],
+        |_, pace, _| connect(&&Own::start(None)?, FLYING, pace),
+        |lab, pace, _| connect(&&Kernel::new(lab), FLYING, pace),
     ));
-    let many =
-        figure("connect_16_veth", "connect + close, 16 in flight, by non-blocking calls and poll");
-    all.push(Comparison::new(
-        vec![many.must(Bound::AtLeast(1.2))],
-        |_, pace, _| {
-            let own = Own::start(None)?;
-            fly(&own, &OwnSockets(own.process()), pace)
-        },
-        |lab, pace, _| fly(&Kernel::new(lab), &KernelSockets, pace),
-    ));
-    let threads =
-        figure("connect_16_threads_veth", "connect + close, 16 in flight, by blocking threads");
-    all.push(Comparison::new(
-        vec![threads],
-        |_, pace, _| connect(&Own::start(None)?, FLYING, pace),
-        |lab, pace, _| connect(&Kernel::new(lab), FLYING, pace),
-    ));
-    let figure =
-        Figure::new("accept_veth", "accept + close, 16 callers of the kernel", "1/s", peer::VETH);
-    all.push(Comparison::new(
-        vec![figure],
-        |_, pace, _| accept(&Own::start(None)?, pace),
-        |lab: &Lab, pace, _| accept(&Kernel::new(lab), pace),
-    ));
+    let accepts = |peer| figure("accept", "accept + close, 16 callers of the kernel", peer);
+    let own = |_: &Lab, pace: &Pace, _| accept(&Own::start(None)?, pace);
+    all.push(Comparison::new(vec![accepts(veth)], own, |lab, pace, _| {
+        accept(&Kernel::new(lab), pace)
+    }));
+    all.push(Comparison::new(vec![accepts(smoltcp)], own, |_, pace, _| accept_by_stock(pace)));
     all
 }
 
 /// Connects, reads until the server has closed, closes.
-fn connect(host: &impl Host, flying: usize, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+fn connect(site: &impl Site, flying: usize, pace: &Pace) -> Result<Vec<f64>, Trouble> {
     let server = Server::start(Service::Close, Family::V4)?;
-    let to = SocketAddr::new(host.peer(Family::V4), server.port());
-    let rate = client::rate(host, flying, pace.seconds, answers, |run| {
+    let to = SocketAddr::new(site.peer(Family::V4), server.port());
+    let rate = client::rate(site, flying, pace.seconds, answers, |run, client| {
         run.is_ready();
         while !run.is_over() {
-            let mut stream = host.connect(to).map_err(Trouble::of("connecting"))?;
+            let mut stream = client.connect(to).map_err(Trouble::of("connecting"))?;
             let ended = stream.read(&mut [0]).map_err(Trouble::of("reading the end"))?;
             if ended != 0 {
                 return Err(Trouble::new("the server sent something"));
@@ -76,10 +80,10 @@ fn connect(host: &impl Host, flying: usize, pace: &Pace) -> Result<Vec<f64>, Tro
 }
 
 /// The same for [`FLYING`] connections at a time of one thread, none of which it waits for alone.
-fn fly<S: Sockets + Sync>(host: &impl Host, sockets: &S, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+fn fly<P: Site<Client: Sockets>>(site: &P, pace: &Pace) -> Result<Vec<f64>, Trouble> {
     let server = Server::start(Service::Close, Family::V4)?;
-    let to = SocketAddr::new(host.peer(Family::V4), server.port());
-    let rate = client::rate(host, 1, pace.seconds, answers, |run| {
+    let to = SocketAddr::new(site.peer(Family::V4), server.port());
+    let rate = client::rate(site, 1, pace.seconds, answers, |run, sockets| {
         let begin = || {
             let socket = sockets.begin(to).map_err(Trouble::of("connecting"))?;
             Ok((socket, Await::Connected, false))
@@ -129,20 +133,45 @@ fn accept(host: &impl Host, pace: &Pace) -> Result<Vec<f64>, Trouble> {
             }
             Ok(())
         });
-        let rate = client::measure(CALLERS, pace.seconds, answers, |run| {
-            run.is_ready();
-            while !run.is_over() {
-                call(to)?;
-                run.count(1);
-            }
-            Ok(())
-        });
+        let rate = calls(to, pace);
         ended.store(true, Ordering::Release);
         // An accept may be waiting for one more. Nobody accepts it when none is.
         let last = TcpStream::connect(to).map_err(Trouble::of("connecting"));
         serving.join().unwrap_or_else(|_| Err(failed()))?;
         last?;
         Ok(vec![rate?])
+    })
+}
+
+/// The same by stock smoltcp's loop.
+fn accept_by_stock(pace: &Pace) -> Result<Vec<f64>, Trouble> {
+    let port = 1024 + crate::cli::seed(&Default::default()) as u16 % 32_768;
+    let to = SocketAddr::new(Way::Plain.own(Family::V4), port);
+    let ended = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let (listens, listening) = mpsc::channel();
+        let ended = &ended;
+        let serving = scope.spawn(move || {
+            let ready = || listens.send(()).unwrap_or_default();
+            Stock::start()?.accept(port, CALLERS, ended, ready)
+        });
+        // It fails when the server has ended, which says why.
+        let rate = listening.recv().map(|()| calls(to, pace));
+        ended.store(true, Ordering::Release);
+        serving.join().unwrap_or_else(|_| Err(failed()))?;
+        Ok(vec![rate.map_err(|_| failed())??])
+    })
+}
+
+/// What the callers do.
+fn calls(to: SocketAddr, pace: &Pace) -> Result<f64, Trouble> {
+    client::measure(CALLERS, pace.seconds, answers, |run| {
+        run.is_ready();
+        while !run.is_over() {
+            call(to)?;
+            run.count(1);
+        }
+        Ok(())
     })
 }
 

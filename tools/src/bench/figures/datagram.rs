@@ -7,7 +7,9 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::super::lab::{Family, Lab};
-use super::super::peers::{Datagrams, Host, Kernel, Own, Server, Service, Stream};
+use super::super::peers::{
+    Client, Datagrams, Kernel, Own, Server, Service, Site, StockSite, Stream,
+};
 use super::super::runner::Pace;
 use super::super::statistics::quantile;
 use super::super::trouble::Trouble;
@@ -30,53 +32,52 @@ enum Waiting {
 
 pub(super) fn comparisons() -> Vec<Comparison> {
     let mut all = Vec::new();
+    let (veth, smoltcp) = (("veth", peer::VETH), ("smoltcp", peer::SMOLTCP));
     for (waiting, name, words) in [
         (Waiting::Sleeping, "udp_rtt", "sleeping"),
         (Waiting::Spinning, "udp_rtt_spin", "spinning"),
     ] {
-        let median = Figure::new(
-            format!("{name}_veth"),
-            format!("UDP round trip, 64 bytes, p50, {words}"),
-            "us",
-            peer::VETH,
-        );
-        let median = match waiting {
-            Waiting::Sleeping => median.must(Bound::AtMost(1.2)),
-            Waiting::Spinning => median,
+        let median = |(suffix, peer)| {
+            let what = format!("UDP round trip, 64 bytes, p50, {words}");
+            Figure::new(format!("{name}_{suffix}"), what, "us", peer)
         };
-        all.push(Comparison::new(
-            vec![median],
-            move |_, pace, _| {
-                let own = match waiting {
-                    Waiting::Sleeping => Own::start(None)?,
-                    Waiting::Spinning => Own::spinning()?,
-                };
-                round_trips(&own, waiting, pace)
-            },
-            move |lab, pace, _| round_trips(&Kernel::new(lab), waiting, pace),
-        ));
+        let beside_kernel = match waiting {
+            Waiting::Sleeping => median(veth).must(Bound::AtMost(1.2)),
+            Waiting::Spinning => median(veth),
+        };
+        let own = move |_: &Lab, pace: &Pace, _| {
+            let own = match waiting {
+                Waiting::Sleeping => Own::start(None)?,
+                Waiting::Spinning => Own::spinning()?,
+            };
+            round_trips(&&own, waiting, pace)
+        };
+        all.push(Comparison::new(vec![beside_kernel], own, move |lab, pace, _| {
+            round_trips(&&Kernel::new(lab), waiting, pace)
+        }));
+        all.push(Comparison::new(vec![median(smoltcp)], own, move |_, pace, _| {
+            round_trips(&StockSite, waiting, pace)
+        }));
     }
-    let figure =
-        Figure::new("udp_rate_veth", "UDP echoes of 64 bytes, 64 on the way", "1/s", peer::VETH);
-    all.push(Comparison::new(
-        vec![figure],
-        |_, pace, _| echoes(&Own::start(None)?, pace),
-        |lab: &Lab, pace, _| echoes(&Kernel::new(lab), pace),
-    ));
-    let figures = [("p50", 0), ("p99", 1)].map(|(quantile, index)| {
-        Figure::new(
-            format!("tcp_rtt_{quantile}_veth"),
-            format!("TCP ping-pong, 64 bytes, {quantile}"),
-            "us",
-            peer::VETH,
-        )
-        .index(index)
-    });
-    all.push(Comparison::new(
-        figures.into(),
-        |_, pace, _| ping_pong(&Own::start(None)?, pace),
-        |lab: &Lab, pace, _| ping_pong(&Kernel::new(lab), pace),
-    ));
+    let rate = |(suffix, peer)| {
+        let what = "UDP echoes of 64 bytes, 64 on the way";
+        vec![Figure::new(format!("udp_rate_{suffix}"), what, "1/s", peer)]
+    };
+    let own = |_: &Lab, pace: &Pace, _| echoes(&&Own::start(None)?, pace);
+    all.push(Comparison::new(rate(veth), own, |lab, pace, _| echoes(&&Kernel::new(lab), pace)));
+    all.push(Comparison::new(rate(smoltcp), own, |_, pace, _| echoes(&StockSite, pace)));
+    let quantiles = |(suffix, peer)| {
+        let figures = [("p50", 0), ("p99", 1)].map(|(quantile, index)| {
+            let what = format!("TCP ping-pong, 64 bytes, {quantile}");
+            Figure::new(format!("tcp_rtt_{quantile}_{suffix}"), what, "us", peer).index(index)
+        });
+        figures.into()
+    };
+    let own = |_: &Lab, pace: &Pace, _| ping_pong(&&Own::start(None)?, pace);
+    all.push(Comparison::new(quantiles(veth), own, |lab, pace, _| {
+        ping_pong(&&Kernel::new(lab), pace)
+    }));
+    all.push(Comparison::new(quantiles(smoltcp), own, |_, pace, _| ping_pong(&StockSite, pace)));
     all
 }
 
@@ -85,12 +86,12 @@ fn answers(run: &Run) -> u64 {
 }
 
 /// The median time of a round trip in microseconds.
-fn round_trips(host: &impl Host, waiting: Waiting, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+fn round_trips(site: &impl Site, waiting: Waiting, pace: &Pace) -> Result<Vec<f64>, Trouble> {
     let server = Server::start(Service::Datagrams, Family::V4)?;
-    let to = SocketAddr::new(host.peer(Family::V4), server.port());
+    let to = SocketAddr::new(site.peer(Family::V4), server.port());
     let times = Mutex::new(Vec::new());
-    client::rate(host, 1, pace.seconds, answers, |run| {
-        let socket = host.datagrams(to).map_err(Trouble::of("making a datagram socket"))?;
+    client::rate(site, 1, pace.seconds, answers, |run, client| {
+        let socket = client.datagrams(to).map_err(Trouble::of("making a datagram socket"))?;
         socket.set_patience(LOST).map_err(Trouble::of("setting up a datagram socket"))?;
         if waiting == Waiting::Spinning {
             socket.spin().map_err(Trouble::of("setting up a datagram socket"))?;
@@ -132,11 +133,11 @@ fn answered(socket: &impl Datagrams, room: &mut [u8], began: Instant) -> Result<
 }
 
 /// Answers in a second with many on the way.
-fn echoes(host: &impl Host, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+fn echoes(site: &impl Site, pace: &Pace) -> Result<Vec<f64>, Trouble> {
     let server = Server::start(Service::Datagrams, Family::V4)?;
-    let to = SocketAddr::new(host.peer(Family::V4), server.port());
-    let rate = client::rate(host, 1, pace.seconds, answers, |run| {
-        let socket = host.datagrams(to).map_err(Trouble::of("making a datagram socket"))?;
+    let to = SocketAddr::new(site.peer(Family::V4), server.port());
+    let rate = client::rate(site, 1, pace.seconds, answers, |run, client| {
+        let socket = client.datagrams(to).map_err(Trouble::of("making a datagram socket"))?;
         socket.set_patience(LOST).map_err(Trouble::of("setting up a datagram socket"))?;
         run.is_ready();
         let (message, mut room, mut flying) = ([0x55; MESSAGE], [0; MESSAGE], 0);
@@ -158,12 +159,12 @@ fn echoes(host: &impl Host, pace: &Pace) -> Result<Vec<f64>, Trouble> {
 }
 
 /// The median and the 99th percentile of a round trip over a connection, in microseconds.
-fn ping_pong(host: &impl Host, pace: &Pace) -> Result<Vec<f64>, Trouble> {
+fn ping_pong(site: &impl Site, pace: &Pace) -> Result<Vec<f64>, Trouble> {
     let server = Server::start(Service::Echo, Family::V4)?;
-    let to = SocketAddr::new(host.peer(Family::V4), server.port());
+    let to = SocketAddr::new(site.peer(Family::V4), server.port());
     let times = Mutex::new(Vec::new());
-    client::rate(host, 1, pace.seconds, answers, |run| {
-        let mut stream = host.connect(to).map_err(Trouble::of("connecting"))?;
+    client::rate(site, 1, pace.seconds, answers, |run, client| {
+        let mut stream = client.connect(to).map_err(Trouble::of("connecting"))?;
         stream.prepare().map_err(Trouble::of("setting up a connection"))?;
         run.is_ready();
         let (mut taken, message, mut room) = (Vec::new(), [0x55; MESSAGE], [0; MESSAGE]);

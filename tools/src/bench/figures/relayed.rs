@@ -95,11 +95,11 @@ impl Run {
         let warm = WARM * Duration::from(self.conditions.round_trip);
         let seconds = LONGER * pace.seconds;
         let bytes = client::rate(
-            host,
+            &host,
             1,
             seconds,
             |_| server.counted(),
-            |run| {
+            |run, host| {
                 let connected = host.connect(to);
                 let mut stream = connected.map_err(Trouble::of("connecting through the relay"))?;
                 stream.prepare().map_err(Trouble::of("setting up a connection"))?;

@@ -10,10 +10,11 @@ use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType};
 use wsa::constants::{
     AF_INET, AF_INET6, IPPROTO_TCP, POLLERR, POLLHUP, POLLRDNORM, POLLWRNORM, SOCK_STREAM,
 };
-use wsa::start::ThreadedProcess;
 use wsa::{Error, SocketHandle, WsaPollFd};
 
 use super::host::PATIENCE;
+use super::kernel::Kernel;
+use super::own::Own;
 
 /// What a connection is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +40,31 @@ pub(in crate::bench) trait Sockets {
     fn close(&self, socket: Self::Socket) -> io::Result<()>;
 }
 
-fn silent() -> io::Error {
+impl<S: Sockets> Sockets for &S {
+    type Socket = S::Socket;
+
+    fn begin(&self, to: SocketAddr) -> io::Result<S::Socket> {
+        (**self).begin(to)
+    }
+
+    fn poll(&self, all: &mut [(S::Socket, Await, bool)]) -> io::Result<()> {
+        (**self).poll(all)
+    }
+
+    fn receive(&self, socket: &S::Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        (**self).receive(socket, buffer)
+    }
+
+    fn close(&self, socket: S::Socket) -> io::Result<()> {
+        (**self).close(socket)
+    }
+}
+
+pub(super) fn silent() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "nothing happened for some seconds")
 }
 
-/// The kernel's.
-pub(in crate::bench) struct KernelSockets;
-
-impl Sockets for KernelSockets {
+impl Sockets for Kernel<'_> {
     type Socket = OwnedFd;
 
     fn begin(&self, to: SocketAddr) -> io::Result<OwnedFd> {
@@ -89,18 +107,16 @@ impl Sockets for KernelSockets {
     }
 }
 
-/// Ours, by Winsock's calls.
-pub(in crate::bench) struct OwnSockets<'p>(pub(in crate::bench) &'p ThreadedProcess);
-
 fn told(error: Error) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-impl Sockets for OwnSockets<'_> {
+/// By Winsock's calls.
+impl Sockets for Own {
     type Socket = SocketHandle;
 
     fn begin(&self, to: SocketAddr) -> io::Result<SocketHandle> {
-        let Self(process) = self;
+        let process = self.process();
         let family = if to.is_ipv4() { AF_INET } else { AF_INET6 };
         let s = process.socket(family, SOCK_STREAM, IPPROTO_TCP).map_err(told)?;
         process.set_nonblocking(s, true).map_err(told)?;
@@ -122,7 +138,7 @@ impl Sockets for OwnSockets<'_> {
             })
             .collect();
         let limit = i32::try_from(PATIENCE.as_millis()).map_err(|_| silent())?;
-        if self.0.wsa_poll(&mut asked, limit).map_err(told)? == 0 {
+        if self.process().wsa_poll(&mut asked, limit).map_err(told)? == 0 {
             return Err(silent());
         }
         for ((.., ready), fd) in all.iter_mut().zip(asked) {
@@ -132,10 +148,10 @@ impl Sockets for OwnSockets<'_> {
     }
 
     fn receive(&self, s: &SocketHandle, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.recv(*s, buffer.into(), 0).map_err(told)
+        self.process().recv(*s, buffer.into(), 0).map_err(told)
     }
 
     fn close(&self, s: SocketHandle) -> io::Result<()> {
-        self.0.closesocket(s).map_err(told)
+        self.process().closesocket(s).map_err(told)
     }
 }

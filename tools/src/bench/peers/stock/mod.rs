@@ -1,23 +1,33 @@
 //! smoltcp as its documentation has one use it: a TAP device, one interface, one set of sockets,
 //! and a loop that polls.
 
+mod accept;
+mod client;
+
+use std::io;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant as Clock;
 
-use smoltcp::iface::{Config, Interface, SocketHandle, SocketSet};
+use smoltcp::iface::{
+    Config, Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet,
+};
 use smoltcp::phy::{self, Medium, TunTapInterface};
 use smoltcp::socket::tcp::{CongestionControl, Socket, SocketBuffer};
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpEndpoint};
 
-use super::super::lab::Way;
+use super::super::lab::{Family, Way};
 use super::super::trouble::Trouble;
 use super::host::PATIENCE;
 
+pub(in crate::bench) use self::client::StockSite;
+
 /// The longest sleep, so that the end of a run is seen.
 const LONGEST: Duration = Duration::from_millis(20);
+/// A port at which the kernel serves nobody.
+const CLOSED: u16 = 1;
 
 /// Stock smoltcp on the plain TAP device.
 pub(in crate::bench) struct Stock {
@@ -58,11 +68,7 @@ impl Stock {
         let mut handles = Vec::new();
         let first: u16 = 49_152 + (crate::cli::seed(&Default::default()) % 8192) as u16;
         for flow in 0..flows {
-            let room = || SocketBuffer::new(vec![0; buffer]);
-            let mut socket = Socket::new(room(), room());
-            // The same as ours.
-            socket.set_congestion_control(CongestionControl::Cubic);
-            socket.set_nagle_enabled(false);
+            let mut socket = stream(buffer);
             socket
                 .connect(self.interface.context(), IpEndpoint::from(to), first + flow as u16)
                 .map_err(|error| Trouble::new(format!("smoltcp's connect failed: {error}")))?;
@@ -92,6 +98,68 @@ impl Stock {
                 .map_err(Trouble::of("waiting for smoltcp's device"))?;
         }
         Ok(())
+    }
+
+    /// Waits until the kernel answers at all. A device that was just opened may have no queue yet,
+    /// and then the kernel's answer to the first ARP request is lost; smoltcp asks again after a
+    /// second. That is the figure of the start and of no other.
+    fn reach(&mut self) -> Result<(), Trouble> {
+        let said = |error| Trouble::new(format!("smoltcp's connect failed: {error}"));
+        let mut socket = stream(1024);
+        let to = SocketAddr::new(Way::Plain.peer(Family::V4), CLOSED);
+        let to = IpEndpoint::from(to);
+        socket.connect(self.interface.context(), to, CLOSED).map_err(said)?;
+        let handle = self.sockets.add(socket);
+        let began = Clock::now();
+        while self.sockets.get::<Socket<'_>>(handle).is_open() {
+            if began.elapsed() > PATIENCE {
+                return Err(Trouble::new("the kernel does not answer smoltcp in 5 s"));
+            }
+            self.turn()?;
+        }
+        self.sockets.remove(handle);
+        Ok(())
+    }
+
+    /// Sends what there is to send, and takes in up to `most` frames. Where there are none it sleeps
+    /// until some come or something is due, for this time at the most, or not at all.
+    ///
+    /// In that order, as a program looks at its sockets in between: what it sends and closes goes out
+    /// with the acknowledgment in one segment. The look before the sleep is worth a tenth of a round
+    /// trip, and a read that only says that there is no more another thirtieth.
+    fn exchange(&mut self, most: usize, patience: Option<std::time::Duration>) -> io::Result<()> {
+        self.send_out();
+        if self.take_in(most) == 0
+            && let Some(patience) = patience
+        {
+            self.sleep(patience)?;
+            self.take_in(most);
+        }
+        Ok(())
+    }
+
+    fn send_out(&mut self) {
+        let now = self.now();
+        let Self { device, interface, sockets, began: _ } = self;
+        while interface.poll_egress(now, device, sockets) != PollResult::None {}
+    }
+
+    /// Says how many frames there were.
+    fn take_in(&mut self, most: usize) -> usize {
+        let now = self.now();
+        let Self { device, interface, sockets, began: _ } = self;
+        let one = |_: &usize| {
+            interface.poll_ingress_single(now, device, sockets) != PollIngressSingleResult::None
+        };
+        (0..most).take_while(one).count()
+    }
+
+    /// Until something arrives or is due.
+    fn sleep(&mut self, patience: std::time::Duration) -> io::Result<()> {
+        let now = self.now();
+        let delay = self.interface.poll_delay(now, &self.sockets);
+        let patience = Duration::from(patience);
+        phy::wait(self.device.as_raw_fd(), Some(delay.map_or(patience, |it| it.min(patience))))
     }
 
     /// Sends from `piece`, again and again, until `stop`. Calls `ready` when every connection is
@@ -138,6 +206,24 @@ impl Stock {
         }
         Ok(())
     }
+}
+
+/// A socket with buffers of this many bytes.
+fn stream(buffer: usize) -> Socket<'static> {
+    let room = || SocketBuffer::new(vec![0; buffer]);
+    let mut socket = Socket::new(room(), room());
+    // The same as ours.
+    socket.set_congestion_control(CongestionControl::Cubic);
+    socket.set_nagle_enabled(false);
+    socket
+}
+
+/// The same for what is answered soon: each acknowledgment goes out at once where the program has
+/// nothing that it could go with.
+fn prompt(buffer: usize) -> Socket<'static> {
+    let mut socket = stream(buffer);
+    socket.set_ack_delay(None);
+    socket
 }
 
 /// A transfer by the loop.
