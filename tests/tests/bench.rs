@@ -1,10 +1,15 @@
 //! `tapsock bench`: that it measures, and that what it says is whole. How fast anything is, no test
 //! says.
 
+use std::fs;
+use std::os::fd::OwnedFd;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 use serde_json::Value;
-use tapsock_tests::Kernel;
+use tapsock_tests::{Kernel, PATIENCE};
 
 /// Figures of every kind of peer, each of which takes a moment.
 const FIGURES: [&str; 15] = [
@@ -110,6 +115,85 @@ fn connections_of_other_processes_are_held_and_counted() {
     assert_eq!(row["note"], "500 connections", "{row}");
     assert!(is_number(&row["value"]), "{row}");
     assert_eq!(row["peer"], Value::Null, "{row}");
+}
+
+/// What a process has started: process numbers and command lines.
+fn parts(process: u32) -> Vec<(i32, String)> {
+    let children = fs::read_to_string(format!("/proc/{process}/task/{process}/children"));
+    let children = children.unwrap_or_default();
+    let words = |child: &str| {
+        let line = fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        Some((child.parse().ok()?, text(&line).replace('\0', " ")))
+    };
+    children.split_whitespace().filter_map(words).collect()
+}
+
+/// The network namespaces that a process is in or holds.
+fn namespaces(process: &str) -> Vec<String> {
+    let holds = fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let holds = holds.map(|entry| entry.path());
+    let all = holds.chain([format!("/proc/{process}/ns/net").into()]);
+    let names =
+        all.filter_map(|path| fs::read_link(path).ok()?.into_os_string().into_string().ok());
+    names.filter(|name| name.starts_with("net:")).collect()
+}
+
+/// Opens what tells when a process has ended.
+fn watched(process: i32) -> OwnedFd {
+    pidfd_open(Pid::from_raw(process).unwrap(), PidfdFlags::empty()).unwrap()
+}
+
+/// Whether a process ends within this time.
+fn ends(process: &OwnedFd, within: Duration) -> bool {
+    let within = within.try_into().unwrap();
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&within)).unwrap() > 0
+}
+
+#[test]
+fn an_interrupted_benchmark_says_so_and_leaves_nothing_behind() {
+    let Some(_kernel) = Kernel::start() else { return };
+    let here = namespaces("self");
+    let child = Command::new(env!("CARGO_BIN_EXE_tapsock-under-test"))
+        .args(["bench", "--quick", "idle_connection_bytes"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let process = child.id();
+    let bench = watched(process as i32);
+    let end = Instant::now() + PATIENCE;
+    let parts = loop {
+        let parts = parts(process);
+        if parts.iter().any(|(_, words)| words.contains(" call:")) {
+            break parts;
+        }
+        assert!(Instant::now() < end, "nobody calls: {parts:?}");
+        if ends(&bench, Duration::from_millis(5)) {
+            panic!("it ended early: {:?}", child.wait_with_output().unwrap());
+        }
+    };
+    assert!(parts.iter().any(|(_, words)| words.contains(" hold")), "{parts:?}");
+    let parts: Vec<OwnedFd> = parts.iter().map(|(process, _)| watched(*process)).collect();
+    let mut theirs = namespaces(&process.to_string());
+    theirs.retain(|name| !here.contains(name));
+    assert!(theirs.len() >= 2, "its own and the far one: {theirs:?}");
+    kill_process(Pid::from_raw(process as i32).unwrap(), Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{output:?}");
+    assert_eq!(
+        text(&output.stderr),
+        "tapsock: the benchmark was interrupted; what is not shown was not measured\n"
+    );
+    // It did not wait for the end of what it was measuring.
+    assert!(!text(&output.stdout).contains("idle_connection_bytes"), "{output:?}");
+    for part in &parts {
+        assert!(ends(part, PATIENCE), "a part goes on");
+    }
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let held = namespaces(&entry.file_name().to_string_lossy());
+        assert!(held.iter().all(|name| !theirs.contains(name)), "{entry:?} has {held:?}");
+    }
 }
 
 #[test]

@@ -61,6 +61,9 @@ pub fn line(text: &str) -> Result<(), Failure> {
     }
 }
 
+/// The exit status of a program that SIGINT ended.
+pub(crate) const INTERRUPTED: i32 = 130;
+
 /// Writes a line to standard error. That nobody reads it is no reason to stop.
 pub fn note(text: &str) {
     let mut err = io::stderr().lock();

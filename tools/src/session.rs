@@ -19,11 +19,8 @@ use wsa::start::{AnyLink, Start, StartError, ThreadedProcess, interface, open_li
 
 use crate::frames::{Moment, Watch};
 use crate::namespace::{self, DEVICE};
-use crate::output::{Failure, note, of_call, of_io};
+use crate::output::{Failure, INTERRUPTED, note, of_call, of_io};
 use crate::report::Report;
-
-/// The exit status of a program that SIGINT ended.
-const INTERRUPTED: i32 = 130;
 
 /// A started process.
 #[derive(Debug)]

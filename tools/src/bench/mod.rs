@@ -22,6 +22,7 @@ mod statistics;
 mod tests;
 mod trouble;
 
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 
 use clap::Args;
@@ -30,7 +31,7 @@ use wsa::config::{Configuration, Setting};
 use self::figures::Comparison;
 use self::report::{Format, Report};
 use self::runner::{Pace, Runner};
-use crate::output::{self, Failure};
+use crate::output::{self, Failure, INTERRUPTED};
 
 /// What `tapsock bench` takes.
 #[derive(Debug, Args)]
@@ -123,6 +124,9 @@ pub(super) fn main(
     }
     // While this process has one thread.
     let lab = lab::Lab::new().map_err(|trouble| Failure::Environment(trouble.to_string()))?;
+    // It makes a thread.
+    ctrlc::set_handler(interrupted)
+        .map_err(|error| Failure::Environment(format!("signals cannot be handled: {error}")))?;
     let mut report = Report::new(format, args.svg.clone(), machine::Machine::look(), pace)?;
     let mut runner = Runner::new(&chosen, pace);
     // One after the other they go, and what they keep goes with them.
@@ -133,6 +137,17 @@ pub(super) fn main(
     }
     runner.end();
     report.end()
+}
+
+/// Ctrl-C, or another request to end. The parts that this process has started end with it, and so do
+/// the namespaces.
+fn interrupted() {
+    // Behind what is left of the progress bar.
+    let begin = if io::stderr().is_terminal() { "\n" } else { "" };
+    output::note(&format!(
+        "{begin}tapsock: the benchmark was interrupted; what is not shown was not measured"
+    ));
+    std::process::exit(INTERRUPTED);
 }
 
 /// Those that `names` name, in the order of the list; all where nothing is named. A name that is no
