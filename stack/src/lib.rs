@@ -46,6 +46,7 @@ pub mod random;
 #[cfg(feature = "std")]
 pub mod sim;
 pub mod slab;
+pub mod source;
 pub mod stack;
 pub mod storage;
 pub mod table;

@@ -4,6 +4,8 @@
 //! Here such a pointer is a value that says so itself; the C entry points build these values from
 //! real pointers, and nothing behind them ever sees a pointer.
 
+use tapsock_stack::source::Source;
+
 /// A pointer to memory that a call reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Memory<'m> {
@@ -146,13 +148,28 @@ impl<'m> WsaBuf<'m> {
     }
 
     /// Whether all `len` bytes are there.
-    pub(crate) fn is_readable(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         self.len == 0 || self.buf.read(self.len as usize).is_some()
     }
 
     /// The bytes; none where they cannot be read.
     pub(crate) fn bytes(&self) -> &'m [u8] {
         self.buf.read(self.len as usize).unwrap_or_default()
+    }
+}
+
+/// All of its bytes are there or none.
+impl Source for WsaBuf<'_> {
+    fn total(&self) -> usize {
+        self.len as usize
+    }
+
+    fn copy(&self, skip: usize, into: &mut [u8]) -> bool {
+        self.bytes().copy(skip, into)
+    }
+
+    fn is_readable(&self, _: usize) -> bool {
+        self.is_there()
     }
 }
 

@@ -11,7 +11,8 @@ use crate::interface::Size;
 use crate::link::Link;
 use crate::net::Hop;
 use crate::port::Family;
-use crate::storage::{Cell, Chain, Fifo, Rare, Storage, total_len};
+use crate::source::Source;
+use crate::storage::{Cell, Chain, Fifo, Rare, Storage};
 use crate::tcp::handshake::{Handshake, later};
 use crate::tcp::keep_alive::Prober;
 use crate::tcp::moment::Moment;
@@ -249,39 +250,55 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         Ok(written.unwrap_or(0))
     }
 
-    pub(super) fn accept_bytes<'d>(
+    /// Copies bytes to where they wait to be sent: into the ring, and beside it what that does not
+    /// hold.
+    pub(super) fn accept_bytes(
         &mut self,
         id: TcpId,
-        mut pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        data: &(impl Source + ?Sized),
         limit: usize,
     ) -> Result<usize, SendError> {
         let (chained, total) = (self.chained, self.config.send_total);
         let connection = self.sendable(id, limit)?;
         let Some(cell) = &mut connection.cell else { return Err(SendError::NotConnected) };
+        let socket = cell.socket_mut();
         let room = if connection.chain.is_empty() {
-            cell.socket().send_capacity() - cell.socket().send_queue()
+            socket.send_capacity() - socket.send_queue()
         } else {
             0
         };
-        let offered = total_len(pieces.clone());
+        let offered = data.total();
         let beyond = offered.saturating_sub(room);
         if S::Chain::UNBOUNDED && beyond > 0 && chained.saturating_add(beyond) > total {
             return Err(SendError::NoBuffers);
         }
+        let fitting = offered.min(room);
         let mut taken = 0;
-        let mut divided = None;
-        for piece in pieces.by_ref() {
-            let fitting = piece.get(..room - taken).unwrap_or(piece);
-            let sent = cell.socket_mut().send_slice(fitting).unwrap_or(0);
-            taken += sent;
-            if sent < piece.len() {
-                divided = piece.get(sent..);
-                break;
+        // The room may be in two parts, of which smoltcp shows the second when the first is full.
+        while taken < fitting {
+            let part = socket.send(|part| {
+                let len = part.len().min(fitting - taken);
+                let behind = taken + len;
+                // What is in the ring cannot be taken out, so all has to be there that follows.
+                let is_there = (taken > 0 || behind == offered || data.is_readable(behind))
+                    && part.get_mut(..len).is_some_and(|part| data.copy(taken, part));
+                let len = if is_there { len } else { 0 };
+                (len, len)
+            });
+            match part {
+                Ok(0) | Err(_) if taken > 0 => return Ok(taken),
+                Ok(0) => return Err(SendError::Unreadable),
+                Ok(len) => taken += len,
+                Err(_) => return Err(SendError::NotConnected),
             }
         }
-        if S::Chain::UNBOUNDED && connection.chain.push(divided.into_iter().chain(pieces)) {
-            self.chained += offered - taken;
-            taken = offered;
+        if S::Chain::UNBOUNDED && taken < offered {
+            if connection.chain.push(data, taken) {
+                self.chained += offered - taken;
+                taken = offered;
+            } else if taken == 0 {
+                return Err(SendError::Unreadable);
+            }
         }
         if taken == 0 && offered > 0 {
             return Err(SendError::WouldBlock);

@@ -10,6 +10,7 @@ use crate::event::Happened;
 use crate::link::Link;
 use crate::net::Hop;
 use crate::port::{Binding, Transport};
+use crate::source::Source;
 use crate::storage::{Fifo, Storage, scatter};
 use crate::tcp::{
     Close, Connect, Connection, Listener, ListenerOptions, OpenError, ReceiveError, Role,
@@ -51,7 +52,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         self.core.held(id).map(Connection::info)
     }
 
-    /// Sends `data`; see [`Stack::tcp_send_gathered`].
+    /// Sends `data`; see [`Stack::tcp_send_from`].
     ///
     /// # Errors
     /// As [`SendError`] says; nothing was accepted then.
@@ -62,24 +63,25 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         data: &[u8],
         limit: usize,
     ) -> Result<usize, SendError> {
-        self.tcp_send_gathered(now, id, iter::once(data), limit)
+        self.tcp_send_from(now, id, &data, limit)
     }
 
-    /// Sends the bytes of all `pieces`, one after the other, as one send.
+    /// Sends the bytes of `data`, which may be a list of buffers, as one send.
     ///
     /// With a heap they are accepted whole while fewer than `limit` bytes are queued, and what the
-    /// ring does not hold is kept beside it; without, as much as the ring has room for.
+    /// ring does not hold is kept beside it; without, as much as the ring has room for. Of bytes
+    /// that could be read a moment before and cannot any more, those before them are accepted.
     ///
     /// # Errors
     /// As [`SendError`] says; nothing was accepted then.
-    pub fn tcp_send_gathered<'d>(
+    pub fn tcp_send_from(
         &mut self,
         now: Instant,
         id: TcpId,
-        pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        data: &(impl Source + ?Sized),
         limit: usize,
     ) -> Result<usize, SendError> {
-        let accepted = self.core.accept_bytes(id, pieces, limit)?;
+        let accepted = self.core.accept_bytes(id, data, limit)?;
         self.core.service(now, id, self.departing.as_mut());
         Ok(accepted)
     }

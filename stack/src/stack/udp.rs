@@ -1,6 +1,6 @@
 //! UDP sockets: the calls.
 
-use core::{iter, mem};
+use core::iter;
 
 use smoltcp::phy::ChecksumCapabilities;
 use smoltcp::time::Instant;
@@ -14,7 +14,8 @@ use crate::link::Link;
 use crate::net::fragment::FRAGMENT_HEADER_LEN;
 use crate::net::{Hop, mark, routes};
 use crate::port::{BindAddress, Binding, Family, Transport};
-use crate::storage::{Storage, total_len};
+use crate::source::Source;
+use crate::storage::Storage;
 use crate::tcp::{OpenError, RouteError, SendError, Take};
 use crate::udp::{
     Ancillary, Datagram, DatagramError, Fragmentation, UdpOptions, UdpSocket, UdpStatus,
@@ -140,10 +141,10 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         }
     }
 
-    /// Sends one datagram; see [`Stack::udp_send_gathered`].
+    /// Sends one datagram; see [`Stack::udp_send_from`].
     ///
     /// # Errors
-    /// As [`Stack::udp_send_gathered`].
+    /// As [`Stack::udp_send_from`].
     pub fn udp_send(
         &mut self,
         now: Instant,
@@ -151,13 +152,13 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         remote: IpEndpoint,
         data: &[u8],
     ) -> Result<(), SendError> {
-        self.udp_send_gathered(now, id, remote, iter::once(data))
+        self.udp_send_from(now, id, remote, &Ancillary::default(), &data)
     }
 
-    /// Sends one datagram of the bytes of all `pieces`, one after the other: in fragments, if it is
-    /// longer than its path takes in one piece and that is not forbidden. What goes to a broadcast
-    /// address or a group also comes back to the sockets of this stack that hear it, the sender's
-    /// own among them.
+    /// Sends the bytes of `data`, which may be a list of buffers, as one datagram: in fragments, if
+    /// it is longer than its path takes in one piece and that is not forbidden. What goes to a
+    /// broadcast address or a group also comes back to the sockets of this stack that hear it, the
+    /// sender's own among them. What `ancillary` has counts instead of what the socket says.
     ///
     /// A datagram for a neighbor that must be asked for first waits, and is dropped without
     /// another word if it does not answer.
@@ -165,34 +166,20 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
     /// # Errors
     /// [`SendError::TooLong`] for more than 65,507 bytes over IPv4 or 65,527 over IPv6, and when
     /// it does not fit its path and must not be cut, or does not fit the buffers of a fixed size;
-    /// [`SendError::NoRoute`] and [`SendError::LinkDown`]; [`SendError::NotConnected`] for a
-    /// stale handle.
-    pub fn udp_send_gathered<'d>(
-        &mut self,
-        now: Instant,
-        id: UdpId,
-        remote: IpEndpoint,
-        pieces: impl Iterator<Item = &'d [u8]> + Clone,
-    ) -> Result<(), SendError> {
-        self.udp_send_with(now, id, remote, &Ancillary::default(), pieces)
-    }
-
-    /// The same, with what this datagram has instead of what its socket says.
-    ///
-    /// # Errors
-    /// As [`Stack::udp_send_gathered`]; [`SendError::NoRoute`] also for a source that is not this
-    /// stack's or of another family.
-    pub fn udp_send_with<'d>(
+    /// [`SendError::NoRoute`], also for a source that is not this stack's or of another family;
+    /// [`SendError::LinkDown`]; [`SendError::NotConnected`] for a stale handle;
+    /// [`SendError::Unreadable`].
+    pub fn udp_send_from(
         &mut self,
         now: Instant,
         id: UdpId,
         remote: IpEndpoint,
         ancillary: &Ancillary,
-        pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        data: &(impl Source + ?Sized),
     ) -> Result<(), SendError> {
         let route = self.source_for(remote.addr);
         let departing = self.departing.as_mut();
-        self.core.udp_send(now, id, remote, ancillary, pieces, route, departing)
+        self.core.udp_send(now, id, remote, ancillary, data, route, departing)
     }
 
     /// Receives the oldest datagram; see [`Stack::udp_recv_scattered`].
@@ -243,13 +230,13 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn udp_send<'d>(
+    fn udp_send(
         &mut self,
         now: Instant,
         id: UdpId,
         remote: IpEndpoint,
         ancillary: &Ancillary,
-        pieces: impl Iterator<Item = &'d [u8]> + Clone,
+        data: &(impl Source + ?Sized),
         route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
     ) -> Result<(), SendError> {
@@ -288,7 +275,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         if Family::of(source) != Family::of(remote.addr) || hop == Hop::NoRoute {
             return Err(SendError::NoRoute);
         }
-        let data_len = total_len(pieces.clone());
+        let data_len = data.total();
         // The length field of UDP has 16 bits.
         if data_len > usize::from(u16::MAX) {
             return Err(SendError::TooLong);
@@ -316,24 +303,19 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         ip.emit(&mut *packet, &checksums);
         let header = ip.header_len();
         let Some(room) = packet.get_mut(header..) else { return Err(SendError::TooLong) };
+        let mut is_there = false;
         udp.emit(
             &mut UdpPacket::new_unchecked(room),
             &source,
             &remote.addr,
             data_len,
-            |mut payload| {
-                for piece in pieces {
-                    // The room is as long as all of them together.
-                    let room = mem::take(&mut payload);
-                    let Some((now, later)) = room.split_at_mut_checked(piece.len()) else {
-                        return;
-                    };
-                    now.copy_from_slice(piece);
-                    payload = later;
-                }
-            },
+            // The room is as long as the data.
+            |payload| is_there = data.copy(0, payload),
             &checksums,
         );
+        if !is_there {
+            return Err(SendError::Unreadable);
+        }
         mark::set_traffic_class(packet, traffic_class);
         if fragmentation == Fragmentation::Allow {
             self.net.allow_fragments(packet);

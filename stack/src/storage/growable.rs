@@ -12,10 +12,11 @@ use smoltcp::time::Instant;
 
 #[cfg(feature = "std")]
 use super::arena::Arena;
-use super::{Cell, Chain, Fifo, List, Packet, Rare, Storage, total_len};
+use super::{Cell, Chain, Fifo, List, Packet, Rare, Storage};
 #[cfg(feature = "std")]
 use crate::TcpId;
 use crate::link::offload::ARRIVAL;
+use crate::source::Source;
 
 /// No window can announce more (RFC 7323, section 2.3), and smoltcp refuses it.
 const LARGEST_RING: usize = 1 << 30;
@@ -109,17 +110,16 @@ impl Chain for ByteChain {
         self.0.as_ref().map_or(0, |chain| chain.len)
     }
 
-    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
-        let len = total_len(pieces.clone());
-        if len > 0 {
-            // One part for one send, however many pieces it comes in.
-            let mut part = BytesMut::with_capacity(len);
-            pieces.for_each(|piece| part.extend_from_slice(piece));
+    fn push(&mut self, data: &(impl Source + ?Sized), skip: usize) -> bool {
+        let len = data.total().saturating_sub(skip);
+        let mut part = BytesMut::zeroed(len);
+        let is_there = data.copy(skip, &mut part);
+        if is_there && len > 0 {
             let chain = self.0.get_or_insert_default();
             chain.parts.push_back(part.freeze());
             chain.len += len;
         }
-        true
+        is_there
     }
 
     fn drain(&mut self, mut take: impl FnMut(&[u8]) -> usize) {

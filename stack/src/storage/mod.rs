@@ -31,6 +31,7 @@ use pool::Pool;
 pub use pool::{Place as PacketPlace, Pooled};
 
 use crate::TcpId;
+use crate::source::Source;
 
 /// A sequence that is either growable or of fixed capacity.
 pub trait List<T>: DerefMut<Target = [T]> + Default {
@@ -143,18 +144,14 @@ pub trait Chain: Default {
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
-    /// Keeps a copy of all `pieces` behind what waits already; false when that is impossible.
-    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool;
+    /// Keeps a copy of `data` without its first `skip` bytes behind what waits already; false, and
+    /// nothing is kept, when that is impossible.
+    fn push(&mut self, data: &(impl Source + ?Sized), skip: usize) -> bool;
     /// Offers the oldest bytes to `take`, which says how many it took, until it takes less than
     /// it was offered or nothing is left.
     fn drain(&mut self, take: impl FnMut(&[u8]) -> usize);
     /// Forgets everything.
     fn clear(&mut self);
-}
-
-/// How many bytes the pieces have together.
-pub(crate) fn total_len<'d>(pieces: impl Iterator<Item = &'d [u8]>) -> usize {
-    pieces.fold(0, |total, piece| total.saturating_add(piece.len()))
 }
 
 /// Copies `bytes` into `pieces`, filling one after the other; how many had room.
@@ -299,8 +296,8 @@ impl Chain for NoChain {
     fn len(&self) -> usize {
         0
     }
-    fn push<'d>(&mut self, pieces: impl Iterator<Item = &'d [u8]> + Clone) -> bool {
-        total_len(pieces) == 0
+    fn push(&mut self, _: &(impl Source + ?Sized), _: usize) -> bool {
+        false
     }
     fn drain(&mut self, _: impl FnMut(&[u8]) -> usize) {}
     fn clear(&mut self) {}

@@ -130,6 +130,8 @@ pub enum SendError {
     NoRoute,
     /// The link is down.
     LinkDown,
+    /// Some of the bytes cannot be read.
+    Unreadable,
 }
 
 /// Why nothing was received.

@@ -167,12 +167,12 @@ fn data_is_readable<'a, L: Link, S: Storage<'a>>(
     let caller_data = match &arguments.caller_data {
         Arg::Null => true,
         Arg::Unreadable => false,
-        Arg::Value(data) => data.len <= MAX_CONNECT_DATA && data.is_readable(),
+        Arg::Value(data) => data.len <= MAX_CONNECT_DATA && data.is_there(),
     };
     let sqos = match &arguments.sqos {
         Arg::Null => true,
         Arg::Unreadable => false,
-        Arg::Value(qos) => qos.provider_specific.is_readable(),
+        Arg::Value(qos) => qos.provider_specific.is_there(),
     };
     if (is_stream && !(caller_data && arguments.callee_data_is_writable)) || !sqos {
         return Err(Error::WSAEFAULT);

@@ -1,14 +1,17 @@
-//! The data of sends and receives, in memory of our own while a call runs.
+//! The data of sends and receives.
 //!
-//! What is sent is copied when the call begins, and what is received when it ends: in between no
-//! reference leads to memory that another thread of the program may change or unmap. The copy lies
-//! in a buffer that the thread keeps, so that no ordinary call allocates.
+//! What is sent is copied once, by the kernel, to where it waits to be sent. What is received lies in
+//! memory of our own until the call ends, in a buffer that the thread keeps, so that no ordinary call
+//! allocates. No reference ever leads to memory that another thread of the program may change or
+//! unmap.
 
 use core::cell::Cell;
 use core::ffi::c_void;
 use core::ptr;
 use std::vec;
 use std::vec::Vec;
+
+use tapsock_stack::source::Source;
 
 use super::layout::{Address, WSABUF};
 use super::memory;
@@ -18,8 +21,6 @@ use crate::transfer::MAX_BUFFERS;
 
 /// The longest buffer that a thread keeps between its calls, in bytes.
 const KEPT: usize = 1 << 20;
-/// Data up to this length is copied without looking at it first.
-const COPIED_AT_ONCE: usize = 64 << 10;
 /// A list of this many buffers needs no memory beside the stack's.
 const FEW: usize = 16;
 
@@ -65,14 +66,9 @@ pub(super) enum List {
 const NO_BUFFER: WSABUF = WSABUF { len: 0, buf: ptr::null_mut() };
 
 impl List {
-    /// The one buffer of send and recv.
+    /// The one buffer of recv and recvfrom.
     pub(super) fn one(at: Address, len: i32) -> Self {
-        let Ok(len) = u32::try_from(len) else { return Self::Bad };
-        Self::single(WSABUF { len, buf: at.cast_mut().cast() })
-    }
-
-    /// A list of this buffer.
-    pub(super) fn single(buffer: WSABUF) -> Self {
+        let Some(buffer) = WSABUF::of(at, len) else { return Self::Bad };
         let mut few = [NO_BUFFER; FEW];
         few[0] = buffer;
         Self::Few(few, 1)
@@ -104,6 +100,14 @@ impl List {
         many.map_or(Self::Bad, Self::Many)
     }
 
+    /// The list as the argument of a send.
+    pub(super) fn argument(&self) -> Arg<&[WSABUF]> {
+        match self {
+            Self::Bad => Arg::Unreadable,
+            Self::Few(..) | Self::Many(_) => Arg::Value(self.buffers()),
+        }
+    }
+
     fn buffers(&self) -> &[WSABUF] {
         match self {
             Self::Few(few, count) => few.get(..*count).unwrap_or_default(),
@@ -119,71 +123,56 @@ impl List {
     }
 }
 
-/// Data that a call sends, copied when the call begins.
-pub(super) struct Outgoing {
-    list: List,
-    /// The bytes of all buffers; `None` when some cannot be read.
-    copy: Option<Scratch>,
+/// What a send takes: the bytes go from the program's memory to where they wait to be sent.
+impl Source for WSABUF {
+    fn total(&self) -> usize {
+        self.len as usize
+    }
+
+    fn copy(&self, skip: usize, into: &mut [u8]) -> bool {
+        memory::read(self.behind(skip), into) == into.len()
+    }
+
+    fn is_readable(&self, skip: usize) -> bool {
+        memory::is_readable(self.behind(skip), self.total().saturating_sub(skip))
+    }
 }
 
-impl Outgoing {
-    /// A copy of what is in the buffers, as far as that is allowed; WSAENOBUFS without memory.
-    pub(super) fn new(list: List) -> Result<Self> {
-        let Some(total) = list.total() else { return Ok(Self { list, copy: None }) };
-        let all_there = |buffer: &WSABUF| {
-            let len = buffer.len as usize;
-            len <= COPIED_AT_ONCE || memory::is_readable(buffer.buf.cast_const().cast(), len)
-        };
+impl WSABUF {
+    /// The one buffer of send and sendto; `None` for a negative length, which is WSAEFAULT.
+    pub(super) fn of(at: Address, len: i32) -> Option<Self> {
+        Some(Self { len: u32::try_from(len).ok()?, buf: at.cast_mut().cast() })
+    }
+
+    fn behind(&self, skip: usize) -> Address {
+        self.buf.wrapping_byte_add(skip).cast_const().cast()
+    }
+}
+
+/// A copy of a buffer that a call looks through.
+pub(super) struct Copied {
+    len: u32,
+    /// `None` when some of it cannot be read.
+    bytes: Option<Scratch>,
+}
+
+impl Copied {
+    /// A copy of what is there; WSAENOBUFS without memory.
+    pub(super) fn new(buffer: WSABUF) -> Result<Self> {
+        let len = buffer.len;
         // Before memory is set aside for what is not there.
-        if !list.buffers().iter().all(all_there) {
-            return Ok(Self { list, copy: None });
+        if !buffer.is_readable(0) {
+            return Ok(Self { len, bytes: None });
         }
-        let mut copy = Scratch::new(total)?;
-        let mut rest = copy.0.as_mut_slice();
-        for buffer in list.buffers() {
-            // The lengths add up to `total`.
-            let Some((place, behind)) = rest.split_at_mut_checked(buffer.len as usize) else {
-                break;
-            };
-            if memory::read(buffer.buf.cast_const().cast(), place) < place.len() {
-                return Ok(Self { list, copy: None });
-            }
-            rest = behind;
-        }
-        Ok(Self { list, copy: Some(copy) })
+        let mut scratch = Scratch::new(len as usize)?;
+        let room = scratch.0.get_mut(..len as usize).unwrap_or_default();
+        let is_there = buffer.copy(0, room);
+        Ok(Self { len, bytes: is_there.then_some(scratch) })
     }
 
-    /// The bytes of the only buffer.
-    pub(super) fn memory(&self) -> Memory<'_> {
-        match (self.list.buffers(), &self.copy) {
-            ([buffer], Some(copy)) => {
-                Memory::Bytes(copy.0.get(..buffer.len as usize).unwrap_or_default())
-            }
-            _ => Memory::Unreadable,
-        }
-    }
-
-    /// Runs `call` with the list.
-    pub(super) fn with<R>(&self, call: impl FnOnce(Arg<&[WsaBuf<'_>]>) -> R) -> R {
-        if matches!(self.list, List::Bad) {
-            return call(Arg::Unreadable);
-        }
-        let buffers = self.list.buffers();
-        let mut rest = self.copy.as_ref().map(|copy| copy.0.as_slice());
-        let views = buffers.iter().map(|buffer| {
-            let (place, behind) =
-                rest.and_then(|rest| rest.split_at_checked(buffer.len as usize)).unzip();
-            rest = behind;
-            WsaBuf { len: buffer.len, buf: place.map_or(Memory::Unreadable, Memory::Bytes) }
-        });
-        if buffers.len() <= FEW {
-            let mut few = [WsaBuf::default(); FEW];
-            for (place, view) in few.iter_mut().zip(views) {
-                *place = view;
-            }
-            return call(Arg::Value(few.get(..buffers.len()).unwrap_or_default()));
-        }
-        call(Arg::Value(&views.collect::<Vec<_>>()))
+    pub(super) fn argument(&self) -> WsaBuf<'_> {
+        let bytes = self.bytes.as_ref().and_then(|bytes| bytes.0.get(..self.len as usize));
+        WsaBuf { len: self.len, buf: bytes.map_or(Memory::Unreadable, Memory::Bytes) }
     }
 }
 

@@ -4,14 +4,14 @@ use core::ffi::{c_int, c_void};
 use core::mem::offset_of;
 
 use super::SOCKET_ERROR;
-use super::buffers::{Incoming, List, Outgoing};
+use super::buffers::{Copied, Incoming, List};
 use super::guard::{self, on_process};
 use super::layout::{SOCKET, WSABUF, WSAMSG};
 use super::memory::{self, InOut, Output};
 use super::socket::{NAME, handle, name};
 use super::transfer::MOST_AT_ONCE;
 use crate::error::{Error, Result};
-use crate::memory::{Arg, MemoryMut, WsaBuf, WsaBufMut};
+use crate::memory::{Arg, MemoryMut, WsaBufMut};
 use crate::transfer::{WsaMsg, WsaMsgMut};
 
 /// More than all control messages of one datagram have together, in bytes.
@@ -37,18 +37,15 @@ pub unsafe extern "C" fn WSASendMsg(
             return refused.map(|()| 0);
         };
         let name = name(given.name, given.namelen);
-        // The data first: it gets the buffer that the thread keeps.
-        let data = Outgoing::new(List::read(given.lpBuffers, given.dwBufferCount))?;
-        let control = Outgoing::new(List::single(given.Control))?;
-        data.with(|buffers| {
-            let message = WsaMsg {
-                name: name.memory(),
-                namelen: given.namelen,
-                buffers,
-                control: WsaBuf { len: given.Control.len, buf: control.memory() },
-            };
-            process.wsa_send_msg(handle(s), Arg::Value(&message), flags, sent.as_mut())
-        })?;
+        let data = List::read(given.lpBuffers, given.dwBufferCount);
+        let control = Copied::new(given.Control)?;
+        let message = WsaMsg {
+            name: name.memory(),
+            namelen: given.namelen,
+            buffers: data.argument(),
+            control: control.argument(),
+        };
+        process.send_message_of(handle(s), Arg::Value(&message), flags, sent.as_mut())?;
         sent.finish().map(|()| 0)
     })
 }

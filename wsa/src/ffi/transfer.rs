@@ -6,13 +6,14 @@
 use core::ffi::{c_char, c_int, c_void};
 
 use super::SOCKET_ERROR;
-use super::buffers::{Incoming, List, Outgoing};
+use super::buffers::{Incoming, List};
 use super::guard::{self, on_process};
 use super::layout::{SOCKADDR, SOCKET, WSABUF};
 use super::memory::InOut;
 use super::socket::{NameRoom, handle, name};
 use crate::constants::MSG_WAITALL;
 use crate::error::{Error, Result};
+use crate::transfer::Gather;
 
 /// The most bytes that one receive gives, where it need not fill its buffer: more than a datagram
 /// has, and than a stream has ready unless SO_RCVBUF was raised above it.
@@ -42,8 +43,8 @@ fn filled(received: &Result<usize>, room: usize) -> usize {
 #[unsafe(export_name = "wsa_send")]
 pub unsafe extern "C" fn send(s: SOCKET, buf: *const c_char, len: c_int, flags: c_int) -> c_int {
     on_process(SOCKET_ERROR, |process| {
-        let data = Outgoing::new(List::one(buf.cast(), len))?;
-        process.send(handle(s), data.memory(), flags).map(count)
+        let data = WSABUF::of(buf.cast(), len);
+        process.send_gathered(handle(s), Gather::one(data.as_ref()), flags).map(count)
     })
 }
 
@@ -58,8 +59,9 @@ pub unsafe extern "C" fn sendto(
     tolen: c_int,
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
-        let (data, to) = (Outgoing::new(List::one(buf.cast(), len))?, name(to, tolen));
-        process.sendto(handle(s), data.memory(), flags, to.memory(), tolen).map(count)
+        let (data, to) = (WSABUF::of(buf.cast(), len), name(to, tolen));
+        let data = Gather::one(data.as_ref());
+        process.send_gathered_to(handle(s), data, flags, to.memory(), tolen).map(count)
     })
 }
 
@@ -116,8 +118,8 @@ pub unsafe extern "C" fn WSASend(
         guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSASend's contract: the number of bytes is written.
         let mut sent = unsafe { InOut::new(sent) };
-        let data = Outgoing::new(List::read(buffers, number))?;
-        data.with(|list| process.wsa_send(handle(s), list, sent.as_mut(), flags as i32))?;
+        let list = List::read(buffers, number);
+        process.send_list(handle(s), list.argument(), sent.as_mut(), flags as i32)?;
         sent.finish().map(|()| 0)
     })
 }
@@ -139,11 +141,9 @@ pub unsafe extern "C" fn WSASendTo(
         guard::check_not_overlapped(process, handle(s), overlapped, routine)?;
         // SAFETY: WSASendTo's contract: the number of bytes is written.
         let mut sent = unsafe { InOut::new(sent) };
-        let data = Outgoing::new(List::read(buffers, number))?;
-        let (to, flags) = (name(to, tolen), flags as i32);
-        data.with(|list| {
-            process.wsa_send_to(handle(s), list, sent.as_mut(), flags, to.memory(), tolen)
-        })?;
+        let (list, to) = (List::read(buffers, number), name(to, tolen));
+        let (list, flags) = (list.argument(), flags as i32);
+        process.send_list_to(handle(s), list, sent.as_mut(), flags, to.memory(), tolen)?;
         sent.finish().map(|()| 0)
     })
 }

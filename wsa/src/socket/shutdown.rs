@@ -45,7 +45,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
             access.core.socket(s)?;
             match data {
                 Arg::Unreadable => return Err(Error::WSAEFAULT.into()),
-                Arg::Value(data) if !data.is_readable() => return Err(Error::WSAEFAULT.into()),
+                Arg::Value(data) if !data.is_there() => return Err(Error::WSAEFAULT.into()),
                 Arg::Value(data) if data.len > 0 => return Err(Error::WSAENOPROTOOPT.into()),
                 Arg::Value(_) | Arg::Null => {}
             }

@@ -3,12 +3,13 @@
 use tapsock_stack::UdpId;
 use tapsock_stack::event::{Cause, CauseKind, Evidence, PacketSummary};
 use tapsock_stack::link::Link;
+use tapsock_stack::source::Source;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{RouteError, SendError, Take};
 use tapsock_stack::udp::{Ancillary, DatagramError};
 use tapsock_stack::wire::{IpAddress, IpEndpoint};
 
-use super::{Gather, Patience, Receipt, Scatter, Sender};
+use super::{Patience, Receipt, Scatter, Sender};
 use crate::address::{self, Name, ShortZero, SockAddr};
 use crate::constants::{LINK_SCOPE_ID, MSG_PEEK};
 use crate::engine::Access;
@@ -22,7 +23,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_to_peer(
         &mut self,
         s: SocketHandle,
-        list: Gather<'_, '_>,
+        list: &impl Source,
         ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
         let socket = self.core.socket(s)?;
@@ -40,7 +41,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_to(
         &mut self,
         s: SocketHandle,
-        list: Gather<'_, '_>,
+        list: &impl Source,
         name: Memory<'_>,
         namelen: i32,
         ancillary: &Ancillary,
@@ -78,12 +79,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         &mut self,
         id: UdpId,
         remote: IpEndpoint,
-        list: Gather<'_, '_>,
+        list: &impl Source,
         ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
-        let pieces = list.behind(0);
-        match self.stack.udp_send_with(self.now, id, remote, ancillary, pieces) {
-            Ok(()) => Ok(list.len()),
+        match self.stack.udp_send_from(self.now, id, remote, ancillary, list) {
+            Ok(()) => Ok(list.total()),
             Err(SendError::NoRoute) => Err(self.route_fault(RouteError::NoRoute, remote.addr)),
             Err(error) => Err(self.send_fault(error)),
         }

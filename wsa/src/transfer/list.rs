@@ -3,51 +3,58 @@
 
 use core::slice;
 
+use tapsock_stack::source::Source;
+
 use crate::error::{Error, Result};
-use crate::memory::{Arg, WsaBuf, WsaBufMut};
+use crate::memory::{Arg, WsaBufMut};
 
 /// The most buffers that one call takes. Winsock names no limit; whoever copies the list from a
 /// program's memory needs one.
 pub const MAX_BUFFERS: usize = 65_536;
 
-/// The buffers of a sending call, all of which can be read.
+/// The buffers of a sending call. Whether they can be read shows when they are.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Gather<'l, 'm>(&'l [WsaBuf<'m>]);
+pub(crate) struct Gather<'l, B> {
+    buffers: &'l [B],
+    /// Bytes that were sent already.
+    skip: usize,
+}
 
-impl<'l, 'm> Gather<'l, 'm> {
-    /// Looks at every buffer of the list.
+impl<'l, B: Source> Gather<'l, B> {
+    /// Looks at the length of the list and of every buffer.
     ///
     /// # Errors
     /// WSAEINVAL for an empty list, for more than [`MAX_BUFFERS`], and for more bytes than a DWORD
-    /// counts; WSAEFAULT when a buffer, or the list itself, cannot be read.
-    pub(crate) fn checked(list: Arg<&'l [WsaBuf<'m>]>) -> Result<Self> {
-        let Arg::Value(list) = list else { return Err(Error::WSAEFAULT) };
-        check_lengths(list.iter().map(|buffer| buffer.len))?;
-        if list.iter().all(WsaBuf::is_readable) { Ok(Self(list)) } else { Err(Error::WSAEFAULT) }
+    /// counts; WSAEFAULT when the list itself cannot be read.
+    pub(crate) fn checked(list: Arg<&'l [B]>) -> Result<Self> {
+        let Arg::Value(buffers) = list else { return Err(Error::WSAEFAULT) };
+        check_lengths(buffers.iter().map(Source::total))?;
+        Ok(Self { buffers, skip: 0 })
     }
 
     /// The list of one buffer; WSAEFAULT where there is none.
-    pub(crate) fn one(buffer: Option<&'l WsaBuf<'m>>) -> Result<Self> {
-        buffer.map(|buffer| Self(slice::from_ref(buffer))).ok_or(Error::WSAEFAULT)
+    pub(crate) fn one(buffer: Option<&'l B>) -> Result<Self> {
+        let buffer = buffer.ok_or(Error::WSAEFAULT)?;
+        Ok(Self { buffers: slice::from_ref(buffer), skip: 0 })
     }
 
-    /// How many bytes there are.
-    pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|buffer| buffer.bytes().len()).sum()
+    /// The same without the first `skip` bytes.
+    pub(crate) fn behind(self, skip: usize) -> Self {
+        Self { skip, ..self }
+    }
+}
+
+impl<B: Source> Source for Gather<'_, B> {
+    fn total(&self) -> usize {
+        self.buffers.total().saturating_sub(self.skip)
     }
 
-    /// The bytes behind the first `skip`, in order.
-    pub(crate) fn behind(
-        &self,
-        skip: usize,
-    ) -> impl Iterator<Item = &'m [u8]> + Clone + use<'l, 'm> {
-        let mut skip = skip;
-        self.0.iter().map(move |buffer| {
-            let bytes = buffer.bytes();
-            let done = skip.min(bytes.len());
-            skip -= done;
-            bytes.get(done..).unwrap_or_default()
-        })
+    fn copy(&self, skip: usize, into: &mut [u8]) -> bool {
+        self.buffers.copy(self.skip + skip, into)
+    }
+
+    fn is_readable(&self, skip: usize) -> bool {
+        self.buffers.is_readable(self.skip + skip)
     }
 }
 
@@ -59,10 +66,10 @@ impl<'l, 'm> Scatter<'l, 'm> {
     /// Looks at every buffer of the list.
     ///
     /// # Errors
-    /// As [`Gather::checked`], for writing.
+    /// As [`Gather::checked`], and WSAEFAULT when a buffer cannot be written.
     pub(crate) fn checked(list: Arg<&'l mut [WsaBufMut<'m>]>) -> Result<Self> {
         let Arg::Value(list) = list else { return Err(Error::WSAEFAULT) };
-        check_lengths(list.iter().map(|buffer| buffer.len))?;
+        check_lengths(list.iter().map(|buffer| buffer.len as usize))?;
         if list.iter().all(WsaBufMut::is_writable) { Ok(Self(list)) } else { Err(Error::WSAEFAULT) }
     }
 
@@ -91,9 +98,9 @@ impl<'l, 'm> Scatter<'l, 'm> {
 
 /// The number of buffers, and that of their bytes, which lpNumberOfBytesSent and
 /// lpNumberOfBytesRecvd must be able to say.
-fn check_lengths(mut lengths: impl ExactSizeIterator<Item = u32>) -> Result<()> {
-    let countable = lengths.len() > 0
-        && lengths.len() <= MAX_BUFFERS
-        && lengths.try_fold(0_u32, u32::checked_add).is_some();
+fn check_lengths(mut lengths: impl ExactSizeIterator<Item = usize>) -> Result<()> {
+    let add = |sum: u32, len| sum.checked_add(u32::try_from(len).ok()?);
+    let countable =
+        lengths.len() > 0 && lengths.len() <= MAX_BUFFERS && lengths.try_fold(0, add).is_some();
     if countable { Ok(()) } else { Err(Error::WSAEINVAL) }
 }

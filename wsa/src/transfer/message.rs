@@ -1,6 +1,7 @@
 //! WSARecvMsg and WSASendMsg: a datagram with its name, a list of buffers and control messages.
 
 use tapsock_stack::net::Delivery;
+use tapsock_stack::source::Source;
 use tapsock_stack::udp::Ancillary;
 
 use super::Receipt;
@@ -15,13 +16,13 @@ use crate::process::{Process, SocketHandle};
 
 /// A WSAMSG that WSASendMsg reads.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct WsaMsg<'l, 'm> {
+pub struct WsaMsg<'l, 'm, B = WsaBuf<'m>> {
     /// Whom to send to; null for the peer.
     pub name: Memory<'m>,
     /// Bytes of the name.
     pub namelen: i32,
     /// What to send.
-    pub buffers: Arg<&'l [WsaBuf<'m>]>,
+    pub buffers: Arg<&'l [B]>,
     /// Control messages; none with a length of 0.
     pub control: WsaBuf<'m>,
 }
@@ -119,23 +120,34 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         flags: i32,
         bytes_sent: Option<&mut u32>,
     ) -> Result<()> {
-        let none = WsaMsg::default();
-        let (message, present) = match message {
-            Arg::Value(message) => (message, true),
-            Arg::Null | Arg::Unreadable => (&none, false),
-        };
+        self.send_message_of(s, message, flags, bytes_sent)
+    }
+
+    /// The same with buffers of any kind.
+    pub(crate) fn send_message_of<'m, B: Source + Copy>(
+        &self,
+        s: SocketHandle,
+        message: Arg<&WsaMsg<'_, 'm, B>>,
+        flags: i32,
+        bytes_sent: Option<&mut u32>,
+    ) -> Result<()> {
         let mut ancillary = Ancillary::default();
-        let list = if !self.is_datagram(s) {
-            Err(Error::WSAEOPNOTSUPP)
-        } else if !present || bytes_sent.is_none() || !message.control.is_readable() {
-            Err(Error::WSAEFAULT)
-        } else {
-            Gather::checked(message.buffers).and_then(|list| {
-                ancillary = control::read(message.control.bytes())?;
-                Ok(list)
-            })
+        let (name, namelen) =
+            message.value().map_or((Memory::Null, 0), |message| (message.name, message.namelen));
+        let list = match message {
+            _ if !self.is_datagram(s) => Err(Error::WSAEOPNOTSUPP),
+            Arg::Value(message) if bytes_sent.is_some() && message.control.is_there() => {
+                Gather::checked(message.buffers).and_then(|list| {
+                    // Bad control messages are no worse than buffers that cannot be read.
+                    ancillary = control::read(message.control.bytes()).map_err(|error| {
+                        if list.is_readable(0) { error } else { Error::WSAEFAULT }
+                    })?;
+                    Ok(list)
+                })
+            }
+            _ => Err(Error::WSAEFAULT),
         };
-        let sent = self.send_message(s, list, flags, message.name, message.namelen, &ancillary)?;
+        let sent = self.send_message(s, list, flags, name, namelen, &ancillary)?;
         report(bytes_sent, sent);
         Ok(())
     }

@@ -16,6 +16,7 @@ pub(crate) use list::{Gather, Scatter};
 pub use message::{WsaMsg, WsaMsgMut};
 
 use tapsock_stack::link::Link;
+use tapsock_stack::source::Source;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::time::{Duration, Instant};
 use tapsock_stack::udp::{Ancillary, Datagram};
@@ -162,23 +163,35 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     pub(crate) fn send_gathered(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, '_>>,
+        list: Result<Gather<'_, impl Source + Copy>>,
         flags: i32,
     ) -> Result<usize> {
         let thread = self.thread();
         let interest = [s.index().unwrap_or(u32::MAX)];
         let mut patience = Patience::default();
-        let wanted = list.as_ref().map_or(0, Gather::len);
+        let wanted = list.as_ref().map_or(0, Source::total);
         let mut sent = 0;
         let mut waiting = false;
         self.block(&interest, |access, cue| {
-            let turn = match access.begin_send(thread, s, waiting, list, flags) {
+            let turn = match access.begin_send(s, waiting, list) {
                 Err(error) => Turn::fail(error),
-                Ok((Kind::Stream, list)) => {
-                    access.send_stream(s, list, &mut sent, &mut patience, cue)
-                }
-                Ok((Kind::Datagram, list)) => {
-                    Turn::Done(access.send_to_peer(s, list, &Ancillary::default()))
+                Ok((kind, list)) => {
+                    let turn = match (access.allow_send(thread, s, flags), kind) {
+                        (Err(error), _) => Turn::fail(error),
+                        (Ok(()), Kind::Stream) => {
+                            access.send_stream(s, list, &mut sent, &mut patience, cue)
+                        }
+                        (Ok(()), Kind::Datagram) => {
+                            Turn::Done(access.send_to_peer(s, &list, &Ancillary::default()))
+                        }
+                    };
+                    match turn {
+                        Turn::Done(Ok(_)) => turn,
+                        Turn::Done(Err(_)) | Turn::Wait(_) if waiting || list.is_readable(0) => {
+                            turn
+                        }
+                        Turn::Done(Err(_)) | Turn::Wait(_) => Turn::fail(Error::WSAEFAULT),
+                    }
                 }
             };
             waiting = true;
@@ -193,7 +206,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     pub(crate) fn send_gathered_to(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, '_>>,
+        list: Result<Gather<'_, impl Source + Copy>>,
         flags: i32,
         name: Memory<'_>,
         namelen: i32,
@@ -209,7 +222,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     fn send_message(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, '_>>,
+        list: Result<Gather<'_, impl Source + Copy>>,
         flags: i32,
         name: Memory<'_>,
         namelen: i32,
@@ -217,14 +230,17 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     ) -> Result<usize> {
         let thread = self.thread();
         self.call(|access| {
-            let (_, list) = access.begin_send(thread, s, false, list, flags)?;
-            let sent = match name {
-                Memory::Null => access.send_to_peer(s, list, ancillary),
-                name => access.send_to(s, list, name, namelen, ancillary),
-            };
-            // It may have bound the socket.
-            access.record(s, Bits::NONE);
-            sent
+            let (_, list) = access.begin_send(s, false, list)?;
+            let sent = access.allow_send(thread, s, flags).map_err(Fault::from).and_then(|()| {
+                let sent = match name {
+                    Memory::Null => access.send_to_peer(s, &list, ancillary),
+                    name => access.send_to(s, &list, name, namelen, ancillary),
+                };
+                // It may have bound the socket.
+                access.record(s, Bits::NONE);
+                sent
+            });
+            if sent.is_ok() || list.is_readable(0) { sent } else { Err(Error::WSAEFAULT.into()) }
         })
     }
 
@@ -282,23 +298,26 @@ fn writable(buffer: MemoryMut<'_>) -> Option<WsaBufMut<'_>> {
 }
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
-    /// What every send looks at first.
-    fn begin_send<'l, 'm>(
-        &mut self,
-        thread: u64,
+    /// What every send looks at first. Of what comes afterwards nothing counts as long as the list
+    /// cannot be read: where the send does not come to that, its caller asks the list.
+    fn begin_send<'l, B>(
+        &self,
         s: SocketHandle,
         waiting: bool,
-        list: Result<Gather<'l, 'm>>,
-        flags: i32,
-    ) -> Result<(Kind, Gather<'l, 'm>)> {
+        list: Result<Gather<'l, B>>,
+    ) -> Result<(Kind, Gather<'l, B>)> {
         let kind = self.transfer_kind(s, waiting)?;
-        let list = list?;
+        Ok((kind, list?))
+    }
+
+    /// What every send looks at next.
+    fn allow_send(&mut self, thread: u64, s: SocketHandle, flags: i32) -> Result<()> {
         if flags & !MSG_DONTROUTE != 0 {
             return Err(Error::WSAEOPNOTSUPP);
         }
         self.may_block(thread, s)?;
         self.settle(s);
-        Ok((kind, list))
+        Ok(())
     }
 
     /// What every receive looks at first.

@@ -2,6 +2,7 @@
 
 use tapsock_stack::TcpId;
 use tapsock_stack::link::Link;
+use tapsock_stack::source::Source;
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{ReceiveError, SendError, Take};
 
@@ -56,7 +57,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_stream(
         &mut self,
         s: SocketHandle,
-        list: Gather<'_, '_>,
+        list: Gather<'_, impl Source + Copy>,
         sent: &mut usize,
         patience: &mut Patience,
         cue: Cue,
@@ -65,10 +66,10 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Ok(sending) => sending,
             Err(error) => return Turn::fail(error),
         };
-        match self.stack.tcp_send_gathered(self.now, id, list.behind(*sent), limit) {
+        match self.stack.tcp_send_from(self.now, id, &list.behind(*sent), limit) {
             Ok(taken) => {
                 *sent += taken;
-                if *sent >= list.len() || nonblocking {
+                if *sent >= list.total() || nonblocking {
                     return Turn::Done(Ok(*sent));
                 }
                 self.wait_for_transfer(s, timeout, patience, cue)
@@ -131,6 +132,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             SendError::TooLong => Error::WSAEMSGSIZE.into(),
             SendError::NoRoute => Error::WSAENETUNREACH.into(),
             SendError::LinkDown => self.core.profile.link_down.into(),
+            SendError::Unreadable => Error::WSAEFAULT.into(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! WSASend, WSASendTo, WSARecv, WSARecvFrom: the transfers with lists of buffers.
 
+use tapsock_stack::source::Source;
+
 use super::list::{Gather, Scatter};
 use super::{Receipt, Sender};
 use crate::constants::MSG_PARTIAL;
@@ -29,6 +31,17 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         bytes_sent: Option<&mut u32>,
         flags: i32,
     ) -> Result<()> {
+        self.send_list(s, buffers, bytes_sent, flags)
+    }
+
+    /// The same with buffers of any kind.
+    pub(crate) fn send_list<B: Source + Copy>(
+        &self,
+        s: SocketHandle,
+        buffers: Arg<&[B]>,
+        bytes_sent: Option<&mut u32>,
+        flags: i32,
+    ) -> Result<()> {
         let list = bytes_sent.as_ref().ok_or(Error::WSAEFAULT).and(Gather::checked(buffers));
         let sent = self.send_gathered(s, list, flags)?;
         report(bytes_sent, sent);
@@ -44,6 +57,19 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         &self,
         s: SocketHandle,
         buffers: Arg<&[WsaBuf<'_>]>,
+        bytes_sent: Option<&mut u32>,
+        flags: i32,
+        to: Memory<'_>,
+        tolen: i32,
+    ) -> Result<()> {
+        self.send_list_to(s, buffers, bytes_sent, flags, to, tolen)
+    }
+
+    /// The same with buffers of any kind.
+    pub(crate) fn send_list_to<B: Source + Copy>(
+        &self,
+        s: SocketHandle,
+        buffers: Arg<&[B]>,
         bytes_sent: Option<&mut u32>,
         flags: i32,
         to: Memory<'_>,
