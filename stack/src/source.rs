@@ -38,14 +38,14 @@ impl Source for &[u8] {
 }
 
 /// One after the other.
-impl<S: Source> Source for [S] {
+impl<S: Source> Source for &[S] {
     fn total(&self) -> usize {
         self.iter().fold(0, |total, piece| total.saturating_add(piece.total()))
     }
 
     fn copy(&self, mut skip: usize, into: &mut [u8]) -> bool {
         let mut rest = into;
-        for piece in self {
+        for piece in *self {
             if rest.is_empty() {
                 break;
             }
@@ -72,6 +72,29 @@ impl<S: Source> Source for [S] {
             skip -= done;
             done == len || piece.is_readable(done)
         })
+    }
+}
+
+/// A source without its first bytes.
+#[derive(Debug, Clone, Copy)]
+pub struct Behind<'s, S> {
+    /// All of them.
+    pub source: &'s S,
+    /// How many are left out.
+    pub skip: usize,
+}
+
+impl<S: Source> Source for Behind<'_, S> {
+    fn total(&self) -> usize {
+        self.source.total().saturating_sub(self.skip)
+    }
+
+    fn copy(&self, skip: usize, into: &mut [u8]) -> bool {
+        self.source.copy(self.skip.saturating_add(skip), into)
+    }
+
+    fn is_readable(&self, skip: usize) -> bool {
+        self.source.is_readable(self.skip.saturating_add(skip))
     }
 }
 

@@ -255,7 +255,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
     pub(super) fn accept_bytes(
         &mut self,
         id: TcpId,
-        data: &(impl Source + ?Sized),
+        data: &impl Source,
         limit: usize,
     ) -> Result<usize, SendError> {
         let (chained, total) = (self.chained, self.config.send_total);

@@ -78,7 +78,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         &mut self,
         now: Instant,
         id: TcpId,
-        data: &(impl Source + ?Sized),
+        data: &impl Source,
         limit: usize,
     ) -> Result<usize, SendError> {
         let accepted = self.core.accept_bytes(id, data, limit)?;

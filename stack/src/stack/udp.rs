@@ -175,7 +175,7 @@ impl<'a, L: Link, S: Storage<'a>> Stack<'a, L, S> {
         id: UdpId,
         remote: IpEndpoint,
         ancillary: &Ancillary,
-        data: &(impl Source + ?Sized),
+        data: &impl Source,
     ) -> Result<(), SendError> {
         let route = self.source_for(remote.addr);
         let departing = self.departing.as_mut();
@@ -236,7 +236,7 @@ impl<'a, L: Link, S: Storage<'a>> Core<'a, L, S> {
         id: UdpId,
         remote: IpEndpoint,
         ancillary: &Ancillary,
-        data: &(impl Source + ?Sized),
+        data: &impl Source,
         route: Result<IpAddress, RouteError>,
         departing: &mut [u8],
     ) -> Result<(), SendError> {

@@ -110,7 +110,7 @@ impl Chain for ByteChain {
         self.0.as_ref().map_or(0, |chain| chain.len)
     }
 
-    fn push(&mut self, data: &(impl Source + ?Sized), skip: usize) -> bool {
+    fn push(&mut self, data: &impl Source, skip: usize) -> bool {
         let len = data.total().saturating_sub(skip);
         let mut part = BytesMut::zeroed(len);
         let is_there = data.copy(skip, &mut part);

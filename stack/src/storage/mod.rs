@@ -146,7 +146,7 @@ pub trait Chain: Default {
     }
     /// Keeps a copy of `data` without its first `skip` bytes behind what waits already; false, and
     /// nothing is kept, when that is impossible.
-    fn push(&mut self, data: &(impl Source + ?Sized), skip: usize) -> bool;
+    fn push(&mut self, data: &impl Source, skip: usize) -> bool;
     /// Offers the oldest bytes to `take`, which says how many it took, until it takes less than
     /// it was offered or nothing is left.
     fn drain(&mut self, take: impl FnMut(&[u8]) -> usize);
@@ -296,7 +296,7 @@ impl Chain for NoChain {
     fn len(&self) -> usize {
         0
     }
-    fn push(&mut self, _: &(impl Source + ?Sized), _: usize) -> bool {
+    fn push(&mut self, _: &impl Source, _: usize) -> bool {
         false
     }
     fn drain(&mut self, _: impl FnMut(&[u8]) -> usize) {}

@@ -68,7 +68,7 @@ const NO_BUFFER: WSABUF = WSABUF { len: 0, buf: ptr::null_mut() };
 impl List {
     /// The one buffer of recv and recvfrom.
     pub(super) fn one(at: Address, len: i32) -> Self {
-        let Some(buffer) = WSABUF::of(at, len) else { return Self::Bad };
+        let Ok(buffer) = WSABUF::of(at, len) else { return Self::Bad };
         let mut few = [NO_BUFFER; FEW];
         few[0] = buffer;
         Self::Few(few, 1)
@@ -139,9 +139,10 @@ impl Source for WSABUF {
 }
 
 impl WSABUF {
-    /// The one buffer of send and sendto; `None` for a negative length, which is WSAEFAULT.
-    pub(super) fn of(at: Address, len: i32) -> Option<Self> {
-        Some(Self { len: u32::try_from(len).ok()?, buf: at.cast_mut().cast() })
+    /// The one buffer of a call; WSAEFAULT for a negative length.
+    pub(super) fn of(at: Address, len: i32) -> Result<Self> {
+        let len = u32::try_from(len).map_err(|_| Error::WSAEFAULT)?;
+        Ok(Self { len, buf: at.cast_mut().cast() })
     }
 
     fn behind(&self, skip: usize) -> Address {

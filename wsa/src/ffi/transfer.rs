@@ -13,7 +13,6 @@ use super::memory::InOut;
 use super::socket::{NameRoom, handle, name};
 use crate::constants::MSG_WAITALL;
 use crate::error::{Error, Result};
-use crate::transfer::Gather;
 
 /// The most bytes that one receive gives, where it need not fill its buffer: more than a datagram
 /// has, and than a stream has ready unless SO_RCVBUF was raised above it.
@@ -44,7 +43,7 @@ fn filled(received: &Result<usize>, room: usize) -> usize {
 pub unsafe extern "C" fn send(s: SOCKET, buf: *const c_char, len: c_int, flags: c_int) -> c_int {
     on_process(SOCKET_ERROR, |process| {
         let data = WSABUF::of(buf.cast(), len);
-        process.send_gathered(handle(s), Gather::one(data.as_ref()), flags).map(count)
+        process.send_from(handle(s), data, flags).map(count)
     })
 }
 
@@ -60,8 +59,7 @@ pub unsafe extern "C" fn sendto(
 ) -> c_int {
     on_process(SOCKET_ERROR, |process| {
         let (data, to) = (WSABUF::of(buf.cast(), len), name(to, tolen));
-        let data = Gather::one(data.as_ref());
-        process.send_gathered_to(handle(s), data, flags, to.memory(), tolen).map(count)
+        process.send_from_to(handle(s), data, flags, to.memory(), tolen).map(count)
     })
 }
 

@@ -23,7 +23,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_to_peer(
         &mut self,
         s: SocketHandle,
-        list: &impl Source,
+        data: &impl Source,
         ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
         let socket = self.core.socket(s)?;
@@ -34,14 +34,14 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             return Err(Error::WSAENOTCONN.into());
         };
         self.check_source(ancillary, peer.endpoint())?;
-        self.send_datagram(id, peer.endpoint(), list, ancillary)
+        self.send_datagram(id, peer.endpoint(), data, ancillary)
     }
 
     /// sendto on a datagram socket.
     pub(super) fn send_to(
         &mut self,
         s: SocketHandle,
-        list: &impl Source,
+        data: &impl Source,
         name: Memory<'_>,
         namelen: i32,
         ancillary: &Ancillary,
@@ -68,7 +68,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         self.check_source(ancillary, remote)?;
         self.source_for(remote.addr)?;
         let id = self.datagram_socket(s, remote)?;
-        let sent = self.send_datagram(id, remote, list, ancillary);
+        let sent = self.send_datagram(id, remote, data, ancillary);
         if sent.is_err() && !was_bound {
             self.unbind_datagram(s);
         }
@@ -79,11 +79,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
         &mut self,
         id: UdpId,
         remote: IpEndpoint,
-        list: &impl Source,
+        data: &impl Source,
         ancillary: &Ancillary,
     ) -> Result<usize, Fault> {
-        match self.stack.udp_send_from(self.now, id, remote, ancillary, list) {
-            Ok(()) => Ok(list.total()),
+        match self.stack.udp_send_from(self.now, id, remote, ancillary, data) {
+            Ok(()) => Ok(data.total()),
             Err(SendError::NoRoute) => Err(self.route_fault(RouteError::NoRoute, remote.addr)),
             Err(error) => Err(self.send_fault(error)),
         }

@@ -12,50 +12,15 @@ use crate::memory::{Arg, WsaBufMut};
 /// program's memory needs one.
 pub const MAX_BUFFERS: usize = 65_536;
 
-/// The buffers of a sending call. Whether they can be read shows when they are.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Gather<'l, B> {
-    buffers: &'l [B],
-    /// Bytes that were sent already.
-    skip: usize,
-}
-
-impl<'l, B: Source> Gather<'l, B> {
-    /// Looks at the length of the list and of every buffer.
-    ///
-    /// # Errors
-    /// WSAEINVAL for an empty list, for more than [`MAX_BUFFERS`], and for more bytes than a DWORD
-    /// counts; WSAEFAULT when the list itself cannot be read.
-    pub(crate) fn checked(list: Arg<&'l [B]>) -> Result<Self> {
-        let Arg::Value(buffers) = list else { return Err(Error::WSAEFAULT) };
-        check_lengths(buffers.iter().map(Source::total))?;
-        Ok(Self { buffers, skip: 0 })
-    }
-
-    /// The list of one buffer; WSAEFAULT where there is none.
-    pub(crate) fn one(buffer: Option<&'l B>) -> Result<Self> {
-        let buffer = buffer.ok_or(Error::WSAEFAULT)?;
-        Ok(Self { buffers: slice::from_ref(buffer), skip: 0 })
-    }
-
-    /// The same without the first `skip` bytes.
-    pub(crate) fn behind(self, skip: usize) -> Self {
-        Self { skip, ..self }
-    }
-}
-
-impl<B: Source> Source for Gather<'_, B> {
-    fn total(&self) -> usize {
-        self.buffers.total().saturating_sub(self.skip)
-    }
-
-    fn copy(&self, skip: usize, into: &mut [u8]) -> bool {
-        self.buffers.copy(self.skip + skip, into)
-    }
-
-    fn is_readable(&self, skip: usize) -> bool {
-        self.buffers.is_readable(self.skip + skip)
-    }
+/// The buffers of a sending call, none of which was looked into yet.
+///
+/// # Errors
+/// WSAEINVAL for an empty list, for more than [`MAX_BUFFERS`], and for more bytes than a DWORD
+/// counts; WSAEFAULT when the list itself cannot be read.
+pub(crate) fn gather<'l, B: Source>(list: Arg<&'l [B]>) -> Result<&'l [B]> {
+    let Arg::Value(list) = list else { return Err(Error::WSAEFAULT) };
+    check_lengths(list.iter().map(Source::total))?;
+    Ok(list)
 }
 
 /// The buffers of a receiving call, all of which can be written.
@@ -66,7 +31,7 @@ impl<'l, 'm> Scatter<'l, 'm> {
     /// Looks at every buffer of the list.
     ///
     /// # Errors
-    /// As [`Gather::checked`], and WSAEFAULT when a buffer cannot be written.
+    /// As [`gather`], and WSAEFAULT when a buffer cannot be written.
     pub(crate) fn checked(list: Arg<&'l mut [WsaBufMut<'m>]>) -> Result<Self> {
         let Arg::Value(list) = list else { return Err(Error::WSAEFAULT) };
         check_lengths(list.iter().map(|buffer| buffer.len as usize))?;

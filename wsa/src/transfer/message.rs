@@ -6,7 +6,7 @@ use tapsock_stack::udp::Ancillary;
 
 use super::Receipt;
 use super::control;
-use super::list::{Gather, Scatter};
+use super::list::{Scatter, gather};
 use super::vectored::report;
 use crate::constants::{MSG_BCAST, MSG_CTRUNC, MSG_MCAST, MSG_TRUNC};
 use crate::engine::Engine;
@@ -124,7 +124,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// The same with buffers of any kind.
-    pub(crate) fn send_message_of<'m, B: Source + Copy>(
+    pub(crate) fn send_message_of<'m, B: Source>(
         &self,
         s: SocketHandle,
         message: Arg<&WsaMsg<'_, 'm, B>>,
@@ -137,7 +137,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         let list = match message {
             _ if !self.is_datagram(s) => Err(Error::WSAEOPNOTSUPP),
             Arg::Value(message) if bytes_sent.is_some() && message.control.is_there() => {
-                Gather::checked(message.buffers).and_then(|list| {
+                gather(message.buffers).and_then(|list| {
                     // Bad control messages are no worse than buffers that cannot be read.
                     ancillary = control::read(message.control.bytes()).map_err(|error| {
                         if list.is_readable(0) { error } else { Error::WSAEFAULT }

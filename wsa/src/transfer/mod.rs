@@ -1,7 +1,8 @@
 //! send, recv, sendto, recvfrom, and with lists of buffers WSASend, WSARecv, WSASendTo,
 //! WSARecvFrom, and with control messages WSASendMsg, WSARecvMsg.
 //!
-//! All of them are one send and one receive with a list of buffers; that of send and recv has one.
+//! All of them are one send, of whatever data can be copied from, and one receive into a list of
+//! buffers; that of recv has one.
 
 mod control;
 mod datagram;
@@ -12,7 +13,7 @@ mod stream;
 mod vectored;
 
 pub use list::MAX_BUFFERS;
-pub(crate) use list::{Gather, Scatter};
+pub(crate) use list::Scatter;
 pub use message::{WsaMsg, WsaMsgMut};
 
 use tapsock_stack::link::Link;
@@ -26,7 +27,7 @@ use crate::constants::{
 };
 use crate::engine::{Access, Engine};
 use crate::error::{Error, Result};
-use crate::memory::{Memory, MemoryMut, WsaBuf, WsaBufMut};
+use crate::memory::{Memory, MemoryMut, WsaBufMut};
 use crate::process::{Cue, Fault, Process, SocketHandle, Turn};
 use crate::readiness::Bits;
 use crate::socket::{Kind, Told};
@@ -96,8 +97,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     /// datagram; WSAENOBUFS; WSAECONNRESET, WSAECONNABORTED, WSAETIMEDOUT when the connection has
     /// ended so; WSAENETUNREACH, WSAENETDOWN for datagrams without a way; WSAEINTR.
     pub fn send(&self, s: SocketHandle, data: Memory<'_>, flags: i32) -> Result<usize> {
-        let buffer = readable(data);
-        self.send_gathered(s, Gather::one(buffer.as_ref()), flags)
+        self.send_from(s, readable(data), flags)
     }
 
     /// sendto: sends a datagram to `name`, or to the default peer when `name` is null. A socket
@@ -114,8 +114,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         name: Memory<'_>,
         namelen: i32,
     ) -> Result<usize> {
-        let buffer = readable(data);
-        self.send_gathered_to(s, Gather::one(buffer.as_ref()), flags, name, namelen)
+        self.send_from_to(s, readable(data), flags, name, namelen)
     }
 
     /// recv: takes received data into `buffer`. Gives the number of bytes, 0 when the peer has
@@ -158,36 +157,36 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         self.receive_scattered(s, list, flags, from, &mut Receipt::default())
     }
 
-    /// Sends to the peer. `list` may say why there is none: an error that counts after the
+    /// Sends to the peer. `data` may say why there are none: an error that counts after the
     /// handle's.
-    pub(crate) fn send_gathered(
+    pub(crate) fn send_from(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, impl Source + Copy>>,
+        data: Result<impl Source + Copy>,
         flags: i32,
     ) -> Result<usize> {
         let thread = self.thread();
         let interest = [s.index().unwrap_or(u32::MAX)];
         let mut patience = Patience::default();
-        let wanted = list.as_ref().map_or(0, Source::total);
+        let wanted = data.as_ref().map_or(0, Source::total);
         let mut sent = 0;
         let mut waiting = false;
         self.block(&interest, |access, cue| {
-            let turn = match access.begin_send(s, waiting, list) {
+            let turn = match access.begin_send(s, waiting, data) {
                 Err(error) => Turn::fail(error),
-                Ok((kind, list)) => {
+                Ok((kind, data)) => {
                     let turn = match (access.allow_send(thread, s, flags), kind) {
                         (Err(error), _) => Turn::fail(error),
                         (Ok(()), Kind::Stream) => {
-                            access.send_stream(s, list, &mut sent, &mut patience, cue)
+                            access.send_stream(s, data, &mut sent, &mut patience, cue)
                         }
                         (Ok(()), Kind::Datagram) => {
-                            Turn::Done(access.send_to_peer(s, &list, &Ancillary::default()))
+                            Turn::Done(access.send_to_peer(s, &data, &Ancillary::default()))
                         }
                     };
                     match turn {
                         Turn::Done(Ok(_)) => turn,
-                        Turn::Done(Err(_)) | Turn::Wait(_) if waiting || list.is_readable(0) => {
+                        Turn::Done(Err(_)) | Turn::Wait(_) if waiting || data.is_readable(0) => {
                             turn
                         }
                         Turn::Done(Err(_)) | Turn::Wait(_) => Turn::fail(Error::WSAEFAULT),
@@ -203,18 +202,18 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// The same to a name, which counts on datagram sockets only.
-    pub(crate) fn send_gathered_to(
+    pub(crate) fn send_from_to(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, impl Source + Copy>>,
+        data: Result<impl Source + Copy>,
         flags: i32,
         name: Memory<'_>,
         namelen: i32,
     ) -> Result<usize> {
         if name == Memory::Null || !self.is_datagram(s) {
-            return self.send_gathered(s, list, flags);
+            return self.send_from(s, data, flags);
         }
-        self.send_message(s, list, flags, name, namelen, &Ancillary::default())
+        self.send_message(s, data, flags, name, namelen, &Ancillary::default())
     }
 
     /// The same on a datagram socket, to its peer where the name is null, with what this datagram
@@ -222,7 +221,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     fn send_message(
         &self,
         s: SocketHandle,
-        list: Result<Gather<'_, impl Source + Copy>>,
+        data: Result<impl Source + Copy>,
         flags: i32,
         name: Memory<'_>,
         namelen: i32,
@@ -230,22 +229,22 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     ) -> Result<usize> {
         let thread = self.thread();
         self.call(|access| {
-            let (_, list) = access.begin_send(s, false, list)?;
+            let (_, data) = access.begin_send(s, false, data)?;
             let sent = access.allow_send(thread, s, flags).map_err(Fault::from).and_then(|()| {
                 let sent = match name {
-                    Memory::Null => access.send_to_peer(s, &list, ancillary),
-                    name => access.send_to(s, &list, name, namelen, ancillary),
+                    Memory::Null => access.send_to_peer(s, &data, ancillary),
+                    name => access.send_to(s, &data, name, namelen, ancillary),
                 };
                 // It may have bound the socket.
                 access.record(s, Bits::NONE);
                 sent
             });
-            if sent.is_ok() || list.is_readable(0) { sent } else { Err(Error::WSAEFAULT.into()) }
+            if sent.is_ok() || data.is_readable(0) { sent } else { Err(Error::WSAEFAULT.into()) }
         })
     }
 
     /// Receives, and the sender's name if it is wanted. `list` is as for
-    /// [`Process::send_gathered`].
+    /// [`Process::send_from`].
     pub(crate) fn receive_scattered(
         &self,
         s: SocketHandle,
@@ -283,31 +282,26 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 }
 
-/// The one buffer of send; none where it cannot be read. A null pointer with zero bytes is what
+/// The bytes of send; WSAEFAULT where they cannot be read. A null pointer with zero bytes is what
 /// zero bytes look like in C, and is told apart by the entry points, which know the length.
-fn readable(data: Memory<'_>) -> Option<WsaBuf<'_>> {
+fn readable(data: Memory<'_>) -> Result<&[u8]> {
     match data {
-        Memory::Bytes(bytes) => Some(WsaBuf::new(bytes)),
-        Memory::Null | Memory::Unreadable => None,
+        Memory::Bytes(bytes) => Ok(bytes),
+        Memory::Null | Memory::Unreadable => Err(Error::WSAEFAULT),
     }
 }
 
-/// The same for recv.
+/// The one buffer of recv; none where it cannot be written.
 fn writable(buffer: MemoryMut<'_>) -> Option<WsaBufMut<'_>> {
     buffer.bytes().map(WsaBufMut::new)
 }
 
 impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
-    /// What every send looks at first. Of what comes afterwards nothing counts as long as the list
-    /// cannot be read: where the send does not come to that, its caller asks the list.
-    fn begin_send<'l, B>(
-        &self,
-        s: SocketHandle,
-        waiting: bool,
-        list: Result<Gather<'l, B>>,
-    ) -> Result<(Kind, Gather<'l, B>)> {
+    /// What every send looks at first. Nothing that comes afterwards counts if the data cannot be
+    /// read: where a send does not come to that, they are asked.
+    fn begin_send<D>(&self, s: SocketHandle, waiting: bool, data: Result<D>) -> Result<(Kind, D)> {
         let kind = self.transfer_kind(s, waiting)?;
-        Ok((kind, list?))
+        Ok((kind, data?))
     }
 
     /// What every send looks at next.

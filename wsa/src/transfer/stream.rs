@@ -2,11 +2,11 @@
 
 use tapsock_stack::TcpId;
 use tapsock_stack::link::Link;
-use tapsock_stack::source::Source;
+use tapsock_stack::source::{Behind, Source};
 use tapsock_stack::storage::Storage;
 use tapsock_stack::tcp::{ReceiveError, SendError, Take};
 
-use super::{Gather, Patience, Scatter};
+use super::{Patience, Scatter};
 use crate::constants::{MSG_PEEK, MSG_WAITALL};
 use crate::engine::Access;
 use crate::error::{Error, Result};
@@ -57,7 +57,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_stream(
         &mut self,
         s: SocketHandle,
-        list: Gather<'_, impl Source + Copy>,
+        data: impl Source,
         sent: &mut usize,
         patience: &mut Patience,
         cue: Cue,
@@ -66,10 +66,11 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Ok(sending) => sending,
             Err(error) => return Turn::fail(error),
         };
-        match self.stack.tcp_send_from(self.now, id, &list.behind(*sent), limit) {
+        match self.stack.tcp_send_from(self.now, id, &Behind { source: &data, skip: *sent }, limit)
+        {
             Ok(taken) => {
                 *sent += taken;
-                if *sent >= list.total() || nonblocking {
+                if *sent >= data.total() || nonblocking {
                     return Turn::Done(Ok(*sent));
                 }
                 self.wait_for_transfer(s, timeout, patience, cue)

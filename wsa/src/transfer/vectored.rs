@@ -2,7 +2,7 @@
 
 use tapsock_stack::source::Source;
 
-use super::list::{Gather, Scatter};
+use super::list::{Scatter, gather};
 use super::{Receipt, Sender};
 use crate::constants::MSG_PARTIAL;
 use crate::engine::Engine;
@@ -35,15 +35,15 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// The same with buffers of any kind.
-    pub(crate) fn send_list<B: Source + Copy>(
+    pub(crate) fn send_list<B: Source>(
         &self,
         s: SocketHandle,
         buffers: Arg<&[B]>,
         bytes_sent: Option<&mut u32>,
         flags: i32,
     ) -> Result<()> {
-        let list = bytes_sent.as_ref().ok_or(Error::WSAEFAULT).and(Gather::checked(buffers));
-        let sent = self.send_gathered(s, list, flags)?;
+        let list = bytes_sent.as_ref().ok_or(Error::WSAEFAULT).and(gather(buffers));
+        let sent = self.send_from(s, list, flags)?;
         report(bytes_sent, sent);
         Ok(())
     }
@@ -66,7 +66,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
     }
 
     /// The same with buffers of any kind.
-    pub(crate) fn send_list_to<B: Source + Copy>(
+    pub(crate) fn send_list_to<B: Source>(
         &self,
         s: SocketHandle,
         buffers: Arg<&[B]>,
@@ -75,8 +75,8 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
         to: Memory<'_>,
         tolen: i32,
     ) -> Result<()> {
-        let list = bytes_sent.as_ref().ok_or(Error::WSAEFAULT).and(Gather::checked(buffers));
-        let sent = self.send_gathered_to(s, list, flags, to, tolen)?;
+        let list = bytes_sent.as_ref().ok_or(Error::WSAEFAULT).and(gather(buffers));
+        let sent = self.send_from_to(s, list, flags, to, tolen)?;
         report(bytes_sent, sent);
         Ok(())
     }
