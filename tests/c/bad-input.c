@@ -160,6 +160,92 @@ static void pointers_that_are_read(void)
     closesocket(t);
 }
 
+/* Sends on a stream that meet what cannot be read at their beginning, in their middle, at their end:
+ * nothing is sent, however long they are, and in however many buffers. */
+static void holes_in_what_is_sent(void)
+{
+    enum { LARGE = 300 * PAGE, PIECES = 40 };
+    static const size_t lengths[] = {1, PAGE, 3 * PAGE, 40 * PAGE, LARGE};
+    SOCKET listener = open_bound(SOCK_STREAM), t = socket(AF_INET, SOCK_STREAM, 0), accepted;
+    SOCKADDR_IN server = name_of(listener);
+    char *memory = (char *)mmap(NULL, LARGE + PAGE, PROT_READ | PROT_WRITE,
+                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *got = (char *)malloc(LARGE);
+    WSABUF list[PIECES + 1];
+    DWORD sent = 99;
+    u_long on = 1;
+    size_t at, length, hole, received;
+    int piece, result;
+
+    if (memory == (char *)MAP_FAILED || got == NULL)
+        exit(2);
+    for (at = 0; at < LARGE; at++)
+        memory[at] = (char)(at * 31 + at / PAGE);
+    IS(listen(listener, 1), 0, 0);
+    IS(connect(t, (SOCKADDR *)&server, sizeof server), 0, 0);
+    accepted = accept(listener, NULL, NULL);
+    for (at = 0; at < sizeof lengths / sizeof *lengths; at++) {
+        length = lengths[at];
+        /* The hole is the first page, one in the middle, the last, and the one behind it. */
+        for (piece = 0; piece < 4; piece++) {
+            hole = piece * ((length - 1) / PAGE) / 2;
+            if (piece == 3)
+                hole = (length + PAGE - 1) / PAGE;
+            mprotect(memory + hole * PAGE, PAGE, PROT_NONE);
+            if (piece < 3) {
+                FAILS(send(t, memory, (int)length, 0), WSAEFAULT);
+                FAILS(sendto(t, memory, (int)length, 0, NULL, 0), WSAEFAULT);
+            } else {
+                FAILS(send(t, memory, (int)(hole * PAGE + 1), 0), WSAEFAULT);
+            }
+            /* The same in pieces, between which there are empty ones that lead nowhere. */
+            for (result = 0; result < PIECES; result += 2) {
+                size_t from = length * result / PIECES, to = length * (result + 2) / PIECES;
+                list[result].len = 0, list[result].buf = result % 4 ? nowhere : NULL;
+                list[result + 1].len = (u_long)(to - from), list[result + 1].buf = memory + from;
+            }
+            list[PIECES].len = piece == 3, list[PIECES].buf = memory + hole * PAGE;
+            FAILS(WSASend(t, list, PIECES + 1, &sent, 0, NULL, NULL), WSAEFAULT);
+            FAILS(WSASendTo(t, list, PIECES + 1, &sent, 0, NULL, 0, NULL, NULL), WSAEFAULT);
+            mprotect(memory + hole * PAGE, PAGE, PROT_READ | PROT_WRITE);
+        }
+        /* Whole again, it is sent whole, once from one buffer and once from many. */
+        list[PIECES].len = 0;
+        for (piece = 0; piece < 2; piece++) {
+            if (piece == 0)
+                IS(send(t, memory, (int)length, 0), length, 0);
+            else
+                IS(WSASend(t, list, PIECES + 1, &sent, 0, NULL, NULL), 0, 0);
+            memset(got, 0, length);
+            for (received = 0; received < length; received += result) {
+                result = recv(accepted, got + received, (int)(length - received), 0);
+                if (result <= 0)
+                    break;
+            }
+            IS(received, length, -7);
+            IS(memcmp(got, memory, length), 0, -7);
+        }
+        IS(sent, length, -7);
+        sent = 99;
+    }
+    /* A send that would have to wait is refused all the same, and what can be read has to wait. */
+    IS(ioctlsocket(t, FIONBIO, &on), 0, 0);
+    IS(ioctlsocket(accepted, FIONBIO, &on), 0, 0);
+    while (send(t, memory, LARGE, 0) == LARGE)
+        ;
+    FAILS(send(t, memory, LARGE, 0), WSAEWOULDBLOCK);
+    FAILS(send(t, nowhere, 1, 0), WSAEFAULT);
+    FAILS(send(t, edge - 1, 2, 0), WSAEFAULT);
+    FAILS(send(t, memory, LARGE, 0x1000), WSAEOPNOTSUPP);
+    FAILS(send(t, nowhere, LARGE, 0x1000), WSAEFAULT);
+    FAILS(recv(accepted, nowhere, 1, 0), WSAEFAULT);
+    closesocket(accepted);
+    closesocket(t);
+    closesocket(listener);
+    munmap(memory, LARGE + PAGE);
+    free(got);
+}
+
 /* What a call writes: also memory that can only be read. A refused call has done nothing. */
 static void pointers_that_are_written(void)
 {
@@ -808,6 +894,7 @@ int main(void)
     every_call(WSANOTINITIALISED, NULL);
     startup();
     pointers_that_are_read();
+    holes_in_what_is_sent();
     pointers_that_are_written();
     extensions();
     sent_messages();

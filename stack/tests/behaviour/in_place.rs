@@ -13,20 +13,20 @@ use tapsock_stack::{Progress, Stack, TcpId};
 
 use crate::scene::{pattern, scene};
 
-const RING: usize = 1000;
-const OWN: IpAddress = IpAddress::v4(127, 0, 0, 1);
+pub(crate) const RING: usize = 1000;
+pub(crate) const OWN: IpAddress = IpAddress::v4(127, 0, 0, 1);
 
 /// Two connected ends in one stack, with rings of [`RING`] bytes.
-struct Both<'a, S: Storage<'a>> {
-    stack: Stack<'a, NoLink, S>,
-    near: TcpId,
-    far: TcpId,
+pub(crate) struct Both<'a, S: Storage<'a>> {
+    pub(crate) stack: Stack<'a, NoLink, S>,
+    pub(crate) near: TcpId,
+    pub(crate) far: TcpId,
 }
 
-const NOW: Instant = Instant::ZERO;
+pub(crate) const NOW: Instant = Instant::ZERO;
 
 impl<'a, S: Storage<'a>> Both<'a, S> {
-    fn new(storage: S) -> Self {
+    pub(crate) fn new(storage: S) -> Self {
         let mut config = Config::new(EthernetAddress([2, 0, 0, 0, 0, 1]), 1);
         (config.receive_buffer, config.transmit_buffer) = (RING, RING);
         let mut stack = Stack::new(config, NoLink, storage, NOW);
@@ -41,13 +41,13 @@ impl<'a, S: Storage<'a>> Both<'a, S> {
         both
     }
 
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         while self.stack.poll(NOW) == Progress::More {}
         while self.stack.next_event().is_some() {}
     }
 
     /// Writes `data` as far as the room that is offered goes; how long that was.
-    fn write(&mut self, data: &[u8]) -> Result<(usize, usize), SendError> {
+    pub(crate) fn write(&mut self, data: &[u8]) -> Result<(usize, usize), SendError> {
         let mut offered = 0;
         let written = self.stack.tcp_send_with(NOW, self.near, usize::MAX, |room| {
             offered = room.len();

@@ -22,4 +22,5 @@ mod path_mtu;
 mod patience;
 mod robustness;
 mod scene;
+mod sources;
 mod tape;

@@ -30,9 +30,18 @@
 //! call, and says when there is nothing to copy (`process_vm_readv` and `process_vm_writev` on this
 //! very process). So null, unmapped and protected memory is WSAEFAULT, found before a call has any
 //! effect, without a signal handler; misaligned pointers work; and no Rust reference ever points to
-//! memory that another thread of the program may change or unmap. Whether memory can be written is
-//! asked with an atomic operation that changes nothing, a futex's "or 0", once a page. No pointer is
-//! kept past the call, but for those to functions.
+//! memory that another thread of the program may change or unmap. No pointer is kept past the call,
+//! but for those to functions.
+//!
+//! What is sent is copied once, to where it waits to be sent, when that has room; a blocking call
+//! looks at its buffers before it waits. Of a send on a stream whose buffers another thread unmaps
+//! in the middle of the copy, what came before may be sent, and the call gives the number. The copy is
+//! made while the stack is locked: memory whose pages another thread supplies (userfaultfd) must not
+//! wait there for a call of this library.
+//!
+//! Whether memory can be written is asked with `madvise` (MADV_POPULATE_WRITE, since Linux 5.14), and
+//! where that says nothing with an atomic operation that changes nothing, a futex's "or 0", once a
+//! page.
 //!
 //! # Panics, errors, forks, the end
 //!

@@ -44,4 +44,5 @@ mod stepped;
 mod thousand;
 mod tiny;
 mod transfer;
+mod unreadable;
 mod vectored;
