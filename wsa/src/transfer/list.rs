@@ -17,7 +17,7 @@ pub const MAX_BUFFERS: usize = 65_536;
 /// # Errors
 /// WSAEINVAL for an empty list, for more than [`MAX_BUFFERS`], and for more bytes than a DWORD
 /// counts; WSAEFAULT when the list itself cannot be read.
-pub(crate) fn gather<'l, B: Source>(list: Arg<&'l [B]>) -> Result<&'l [B]> {
+pub(crate) fn gather<B: Source>(list: Arg<&[B]>) -> Result<&[B]> {
     let Arg::Value(list) = list else { return Err(Error::WSAEFAULT) };
     check_lengths(list.iter().map(Source::total))?;
     Ok(list)

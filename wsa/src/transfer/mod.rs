@@ -178,7 +178,7 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                     let turn = match (access.allow_send(thread, s, flags), kind) {
                         (Err(error), _) => Turn::fail(error),
                         (Ok(()), Kind::Stream) => {
-                            access.send_stream(s, data, &mut sent, &mut patience, cue)
+                            access.send_stream(s, &data, &mut sent, &mut patience, cue)
                         }
                         (Ok(()), Kind::Datagram) => {
                             Turn::Done(access.send_to_peer(s, &data, &Ancillary::default()))

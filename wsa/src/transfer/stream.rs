@@ -57,7 +57,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
     pub(super) fn send_stream(
         &mut self,
         s: SocketHandle,
-        data: impl Source,
+        data: &impl Source,
         sent: &mut usize,
         patience: &mut Patience,
         cue: Cue,
@@ -66,8 +66,7 @@ impl<'a, L: Link, S: Storage<'a>> Access<'_, 'a, L, S> {
             Ok(sending) => sending,
             Err(error) => return Turn::fail(error),
         };
-        match self.stack.tcp_send_from(self.now, id, &Behind { source: &data, skip: *sent }, limit)
-        {
+        match self.stack.tcp_send_from(self.now, id, &Behind { source: data, skip: *sent }, limit) {
             Ok(taken) => {
                 *sent += taken;
                 if *sent >= data.total() || nonblocking {
