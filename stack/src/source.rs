@@ -1,5 +1,7 @@
 //! Where a send takes its bytes from.
 
+#[cfg(feature = "alloc")]
+use alloc::vec::Vec;
 use core::mem;
 
 /// Bytes that a send copies once, to where they wait to be sent.
@@ -17,6 +19,17 @@ pub trait Source {
     /// Whether those behind the first `skip` can be read. A send asks before it takes others that
     /// cannot be given back.
     fn is_readable(&self, skip: usize) -> bool;
+
+    /// Appends those behind the first `skip` to `kept`, which has room for them. False when some of
+    /// them cannot be read; what was appended then means nothing.
+    ///
+    /// Whoever has them as a slice need not fill that room with zeros first.
+    #[cfg(feature = "alloc")]
+    fn append(&self, skip: usize, kept: &mut Vec<u8>) -> bool {
+        let before = kept.len();
+        kept.resize(before.saturating_add(self.total().saturating_sub(skip)), 0);
+        kept.get_mut(before..).is_some_and(|room| self.copy(skip, room))
+    }
 }
 
 impl Source for &[u8] {
@@ -34,6 +47,13 @@ impl Source for &[u8] {
 
     fn is_readable(&self, _: usize) -> bool {
         true
+    }
+
+    #[cfg(feature = "alloc")]
+    fn append(&self, skip: usize, kept: &mut Vec<u8>) -> bool {
+        let found = self.get(skip..);
+        kept.extend_from_slice(found.unwrap_or_default());
+        found.is_some()
     }
 }
 
@@ -73,6 +93,16 @@ impl<S: Source> Source for &[S] {
             done == len || piece.is_readable(done)
         })
     }
+
+    #[cfg(feature = "alloc")]
+    fn append(&self, mut skip: usize, kept: &mut Vec<u8>) -> bool {
+        self.iter().all(|piece| {
+            let len = piece.total();
+            let done = skip.min(len);
+            skip -= done;
+            done == len || piece.append(done, kept)
+        }) && skip == 0
+    }
 }
 
 /// A source without its first bytes.
@@ -96,6 +126,11 @@ impl<S: Source> Source for Behind<'_, S> {
     fn is_readable(&self, skip: usize) -> bool {
         self.source.is_readable(self.skip.saturating_add(skip))
     }
+
+    #[cfg(feature = "alloc")]
+    fn append(&self, skip: usize, kept: &mut Vec<u8>) -> bool {
+        self.source.append(self.skip.saturating_add(skip), kept)
+    }
 }
 
 #[cfg(test)]
@@ -117,8 +152,16 @@ mod tests {
                 }
                 assert!(room[len..].iter().all(|byte| *byte == b'.'));
             }
+            #[cfg(feature = "alloc")]
+            {
+                let mut kept = b"kept".to_vec();
+                assert!(list.append(skip, &mut kept));
+                assert_eq!(kept, [b"kept", &b"abcdefgh"[skip..]].concat());
+            }
         }
         assert!(!list.copy(9, &mut [0]));
+        #[cfg(feature = "alloc")]
+        assert!(!list.append(9, &mut Vec::new()));
         assert!(!b"abc".as_slice().copy(4, &mut []));
     }
 }

@@ -171,6 +171,11 @@ impl Source for WsaBuf<'_> {
     fn is_readable(&self, _: usize) -> bool {
         self.is_there()
     }
+
+    #[cfg(feature = "alloc")]
+    fn append(&self, skip: usize, kept: &mut alloc::vec::Vec<u8>) -> bool {
+        self.is_there() && self.bytes().append(skip, kept)
+    }
 }
 
 /// A WSABUF that a call fills.

@@ -112,11 +112,12 @@ impl Chain for ByteChain {
 
     fn push(&mut self, data: &impl Source, skip: usize) -> bool {
         let len = data.total().saturating_sub(skip);
-        let mut part = BytesMut::zeroed(len);
-        let is_there = data.copy(skip, &mut part);
+        // One part for one send, however many pieces it comes in.
+        let mut part = Vec::with_capacity(len);
+        let is_there = data.append(skip, &mut part);
         if is_there && len > 0 {
             let chain = self.0.get_or_insert_default();
-            chain.parts.push_back(part.freeze());
+            chain.parts.push_back(part.into());
             chain.len += len;
         }
         is_there
