@@ -367,7 +367,10 @@ impl<'a, S: Storage<'a>> Connection<'a, S> {
         let Some(cell) = &mut self.cell else { return };
         let socket = cell.socket_mut();
         self.chain.drain(|part| socket.send_slice(part).unwrap_or(0));
+        // An end in order would say that everything was read.
+        let resets = self.unread && self.role == Role::Released;
         if self.shutdown
+            && !resets
             && self.chain.is_empty()
             && matches!(socket.state(), State::Established | State::CloseWait)
         {

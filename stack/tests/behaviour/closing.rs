@@ -429,6 +429,8 @@ fn what_was_sent_before_a_close_with_unread_data_is_delivered_before_the_reset()
     // The window never closed, although nobody reads, and there was no RST.
     let sent = scene.capture.segments();
     assert!(sent.iter().all(|(_, segment)| !segment.flags.contains('R')), "delivered first");
+    let ours = sent.iter().filter(|(seen, _)| seen.out);
+    assert!(ours.clone().all(|(_, segment)| !segment.flags.contains('F')), "no end in order");
     let last = sent.into_iter().rfind(|(seen, _)| seen.out).unwrap().1;
     assert_eq!((last.window, counters(&scene).unread_resets), (65535, 0));
     assert_eq!(scene.host.with(|stack, _| stack.delivering()), 1);
