@@ -50,9 +50,9 @@ const PATROL: Duration = Duration::from_micros(500);
 /// Calls in a patrol's time that make it worth its while.
 const BUSY: u64 = 8;
 
-/// How long frames may lie on the link while every call ends with what it was made for. A look that
-/// finds nothing costs as much as a small packet, and frames that are taken together are answered
-/// together, which wakes their peer once.
+/// How long frames may lie on the link on patrol, while every call ends with what it was made for. A
+/// look that finds nothing costs as much as a small packet, and frames that are taken together are
+/// answered together, which wakes their peer once. Who makes few calls has each frame at once.
 const UNTAKEN: Duration = Duration::from_micros(100);
 
 const KICK: epoll::EventData = epoll::EventData::new_u64(0);
@@ -377,7 +377,8 @@ impl<L: Link + Send + 'static> Shared<L> {
             f(&mut Access { core, stack, now })
         };
         state.calls += 1;
-        if state.core.take_asked() || now >= state.taken + UNTAKEN {
+        let asked = state.core.take_asked();
+        if asked || !state.patrol || now >= state.taken + UNTAKEN {
             state.advance(now);
         } else {
             state.settle(now);

@@ -52,11 +52,22 @@ fn process(link: &Silent) -> Process<'static, Threaded<Silent>> {
 
 const CALLS: usize = 2000;
 
+/// As if there had been many calls. Without a link's descriptor that is for good.
+fn patrol(process: &Process<'static, Threaded<Silent>>) {
+    process.engine().shared.lock().patrol = true;
+}
+
 #[test]
-fn calls_that_want_nothing_from_the_link_leave_it_alone() {
+fn on_patrol_calls_that_want_nothing_from_the_link_leave_it_alone() {
     let link = Silent::default();
     let process = process(&link);
     let s = process.socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP).unwrap();
+    let looks = link.looks();
+    for _ in 0..CALLS {
+        process.set_nonblocking(s, true).unwrap();
+    }
+    assert!(link.looks() - looks >= CALLS, "who is not on patrol has every frame at once");
+    patrol(&process);
     let (looks, begun) = (link.looks(), process.engine().now());
     for _ in 0..CALLS {
         process.set_nonblocking(s, true).unwrap();
@@ -74,6 +85,7 @@ fn a_call_that_ends_for_want_of_a_packet_has_the_link_looked_at_for_the_next() {
     let s = process.socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP).unwrap();
     process.set_nonblocking(s, true).unwrap();
     process.bind_to(s, "127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap()).unwrap();
+    patrol(&process);
     let looks = link.looks();
     for _ in 0..CALLS {
         assert_eq!(process.recv(s, (&mut [0; 8]).into(), 0), Err(Error::WSAEWOULDBLOCK));
