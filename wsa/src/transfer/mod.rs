@@ -184,12 +184,11 @@ impl<'a, E: Engine<'a>> Process<'a, E> {
                             Turn::Done(access.send_to_peer(s, &data, &Ancillary::default()))
                         }
                     };
-                    match turn {
-                        Turn::Done(Ok(_)) => turn,
-                        Turn::Done(Err(_)) | Turn::Wait(_) if waiting || data.is_readable(0) => {
-                            turn
-                        }
-                        Turn::Done(Err(_)) | Turn::Wait(_) => Turn::fail(Error::WSAEFAULT),
+                    let done = matches!(turn, Turn::Done(Ok(_)));
+                    if done || waiting || data.is_readable(0) {
+                        turn
+                    } else {
+                        Turn::fail(Error::WSAEFAULT)
                     }
                 }
             };

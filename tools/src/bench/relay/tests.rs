@@ -222,14 +222,19 @@ fn a_relay_by_the_clock_holds_frames_back() {
     assert_eq!(right.receive(Instant::ZERO, &mut room), Err(LinkError::Down));
 }
 
+/// Waits until the relay has let this end go.
+fn let_go(end: &mut Wire) {
+    let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
+    let ready = poll(&mut [PollFd::new(&end.as_fd(), PollFlags::IN)], Some(&patience));
+    assert_eq!(ready, Ok(1));
+    assert_eq!(end.receive(Instant::ZERO, &mut [0; 2000]), Err(LinkError::Down));
+}
+
 #[test]
 fn a_relay_whose_link_is_gone_says_so_and_lets_the_other_go() {
     let (relay, [left, mut right]) = live(ALL, 1);
     drop(left);
-    let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
-    let ready = poll(&mut [PollFd::new(&right.as_fd(), PollFlags::IN)], Some(&patience));
-    assert_eq!(ready, Ok(1));
-    assert_eq!(right.receive(Instant::ZERO, &mut [0; 2000]), Err(LinkError::Down));
+    let_go(&mut right);
     assert_eq!(
         relay.end().unwrap_err().to_string(),
         "a link of the relay is down: its device was taken away, or its stack has ended"
@@ -242,10 +247,7 @@ fn a_relay_takes_a_whole_packet_and_refuses_more_than_one() {
     left.transmit(Instant::ZERO, &[7; HEADER + MTU]).unwrap();
     assert_eq!(next(&mut right), [7; HEADER + MTU]);
     left.transmit(Instant::ZERO, &[7; HEADER + MTU + 1]).unwrap();
-    let patience = Timespec { tv_sec: 20, tv_nsec: 0 };
-    let ready = poll(&mut [PollFd::new(&right.as_fd(), PollFlags::IN)], Some(&patience));
-    assert_eq!(ready, Ok(1));
-    assert_eq!(right.receive(Instant::ZERO, &mut [0; 2000]), Err(LinkError::Down));
+    let_go(&mut right);
     assert_eq!(
         relay.end().unwrap_err().to_string(),
         "a frame of more than 1514 bytes came to the relay, where each is to be one packet; the \
